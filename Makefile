@@ -1,0 +1,48 @@
+# Settings are read from the environment and from the command line alike:
+#   HTTP_PORT=8081 make up    or    make up HTTP_PORT=8081
+
+.DEFAULT_GOAL := help
+.PHONY: help up down doctor test lint bench profile lock
+
+PYTHON := .venv/bin/python
+RUFF := $(PYTHON) -m ruff
+
+help: ## Show this help
+	@echo "Portcullis: make TARGET [NAME=value ...]"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@echo
+	@echo "  HTTP_PORT=8080 HTTP_ADDR=127.0.0.1 OPS_PORT=9090 RUN_DIR=run WORKERS=(number of cores)"
+	@echo "  REDIS_URL=(unset: make up starts its own Redis) ISSUER=(unset: http://127.0.0.1:HTTP_PORT) ALG=ES256"
+
+up: ## Install what is missing, start Redis, the app and nginx, print two curl lines
+	@scripts/up
+
+down: ## Stop what make up started, and nothing else
+	@scripts/down
+
+doctor: ## Check a running or configured gateway
+	@scripts/doctor
+
+test: ## Install what the tests need and run all of them (works while make up is running)
+	@scripts/install test
+	@$(MAKE) --no-print-directory lint
+	@$(PYTHON) -m pytest
+
+lint: ## Run ruff, mypy and shellcheck
+	@scripts/install test
+	@$(RUFF) check
+	@$(RUFF) format --check
+	@$(PYTHON) -m mypy
+	@scripts/lib/lint-shell
+
+bench: ## Measure the gateway next to a no-op (QUICK=1: under a minute; BENCH_ARGS="--help")
+	@scripts/install bench
+	@$(PYTHON) -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+profile: ## Record a flame graph of a worker under load (PROFILE_ARGS="--scenario 'mint ES256'")
+	@scripts/install bench
+	@$(PYTHON) -m bench.flame $(PROFILE_ARGS)
+
+lock: ## Re-make all requirements.txt from pyproject.toml
+	@scripts/lib/lock

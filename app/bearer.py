@@ -1,0 +1,16 @@
+"""The bearer token of a request (RFC 6750 §2.1)."""
+
+from app.errors import NoToken
+
+
+def is_bearer(header: str | None) -> bool:
+    """Tell whether an Authorization header is of the Bearer scheme, in any case (RFC 6750)."""
+    return header is not None and header[:7].lower() == "bearer "
+
+
+def bearer(header: str | None) -> str:
+    """Return the token in an Authorization header (RFC 6750 §2.1); raise NoToken."""
+    token = header[7:].strip(" ") if header and is_bearer(header) else ""
+    if not token:
+        raise NoToken("no bearer token was sent")
+    return token

@@ -1,0 +1,121 @@
+"""The one frozen configuration, read once from the environment."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from app.clients import LONGEST_TTL_S
+from app.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the service needs to know. Times are in the unit that their name ends with."""
+
+    issuer: str
+    audience: str
+    realm: str
+    keys_dir: Path
+    redis_url: str
+    redis_timeout_ms: int
+    token_ttl_s: int
+    leeway_s: int
+    audit_max_entries: int
+    heartbeat_ms: int
+    warm_tokens: int
+    warm_clients: int
+    metrics_dir: Path | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
+        """Read and check the environment; raise ConfigError that names every problem at once."""
+        read = _Reader(environ)
+        issuer = read.text("ISSUER", check=_problem_with_issuer)
+        # A missing issuer is one problem, not two: hence a default of the default.
+        config = cls(
+            issuer=issuer,
+            audience=read.text("AUDIENCE", issuer or "unknown", check=_problem_with_quoted),
+            realm=read.text("REALM", "portcullis", check=_problem_with_quoted),
+            keys_dir=Path(read.text("KEYS_DIR")),
+            redis_url=read.text("REDIS_URL", check=_problem_with_redis_url),
+            redis_timeout_ms=read.number("REDIS_TIMEOUT_MS", 150, 1, 10_000),
+            token_ttl_s=read.number("TOKEN_TTL_S", 3_600, 1, LONGEST_TTL_S),
+            leeway_s=read.number("LEEWAY_S", 0, 0, 60),
+            audit_max_entries=read.number("AUDIT_MAX_ENTRIES", 100_000, 1, 10**9),
+            heartbeat_ms=read.number("HEARTBEAT_MS", 250, 10, 10_000),
+            warm_tokens=read.number("WARM_TOKENS", 100_000, 1, 10**7),
+            metrics_dir=read.path("METRICS_DIR"),
+            warm_clients=read.number("WARM_CLIENTS", 10_000, 1, 10**7),
+        )
+        if read.problems:
+            raise ConfigError("; ".join(read.problems))
+        return config
+
+
+class _Reader:
+    """Collects problems instead of stopping at the first."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def text(
+        self,
+        name: str,
+        default: str | None = None,
+        check: Callable[[str], str | None] = lambda _: None,
+    ) -> str:
+        value = self._environ.get(name) or default
+        if value is None:
+            self.problems.append(f"{name} is not set")
+            return ""
+        if problem := check(value):
+            self.problems.append(f"{name} {problem}")
+        return value
+
+    def path(self, name: str) -> Path | None:
+        value = self._environ.get(name)
+        return Path(value) if value else None
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        text = self._environ.get(name) or str(default)
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
+            self.problems.append(f"{name} must be a whole number from {low} to {high}")
+            return default
+        return int(text)
+
+
+def _problem_with_issuer(value: str) -> str | None:
+    """RFC 8414 §2: a URL with no query or fragment. http is allowed for loopback and tests."""
+    parts = _split_url(value)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
+        return "must be an http(s) URL"
+    if parts.query or parts.fragment or value.endswith("/"):
+        return "must have no query, no fragment and no trailing slash"
+    return _problem_with_quoted(value)
+
+
+def _problem_with_quoted(value: str) -> str | None:
+    """These values stand between quotes in headers."""
+    if not re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}", value):
+        return "must be 1 to 256 printable ASCII characters without quote or backslash"
+    return None
+
+
+def _problem_with_redis_url(value: str) -> str | None:
+    parts = _split_url(value)
+    if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
+        return "must be a URL that begins with redis://, rediss:// or unix://"
+    return None
+
+
+def _split_url(value: str) -> SplitResult | None:
+    """Return the parts of a URL; None for what is not one, such as a port that is a word."""
+    try:
+        parts = urlsplit(value)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""One file per endpoint, named for what it serves."""

@@ -1,0 +1,123 @@
+"""`/validate`: the answer to nginx's auth_request about one call (RFC 6750 §3).
+
+A WSGI application of its own beside Falcon: this is the path that every protected call takes. No
+answer has a body, because nginx keeps its connection only after a bodyless one.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from app import gate
+from app.endpoints.origin import sane_request_id
+from app.errors import RateLimited, Refused, Revoked, Spent, StoreUnavailable, Undecided
+from app.gate import ROUTE_TABLE
+from app.memory import Memory, WarmToken
+from app.metrics import Metrics
+from app.rendering import BODYLESS, render_refusal
+from app.routes import path_of, scopes_for, text_of
+from app.store import Store
+
+log = logging.getLogger("portcullis.auth_request")
+
+_OK = ("X-Auth-Reason", "ok")
+
+
+class AuthRequestEndpoint:
+    """Decides about one protected call. What cannot be decided is refused."""
+
+    def __init__(
+        self,
+        store: Store,
+        memory: Memory,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        *,
+        audience: str,
+        realm: str,
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._clock = clock
+        self._audience = audience
+        self._realm = realm
+        self._counts = metrics.counts
+        self._by_reason = metrics.by_reason
+        self._ok = metrics.by_reason["ok"]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """204 with who is calling, or why not; whatever goes wrong is 503."""
+        if environ["REQUEST_METHOD"] not in {"GET", "POST"}:
+            start_response("405 Method Not Allowed", [("Allow", "GET, POST"), *BODYLESS])
+            return ()
+        try:
+            token = self._decide(environ)
+        except Refused as refusal:
+            return self._refuse(refusal, start_response)
+        except StoreUnavailable as error:
+            return self._refuse(Undecided(error.detail), start_response)
+        except Exception:
+            log.exception("undecided: %s", sane_request_id(environ.get("HTTP_X_REQUEST_ID")))
+            return self._refuse(Undecided("an unexpected error"), start_response)
+        claims = token.claims
+        headers = [
+            _OK,
+            ("X-Auth-Client-Id", claims.client_id),
+            ("X-Auth-Scope", claims.scope),
+            ("X-Auth-Jti", claims.jti),
+            ("X-Auth-Expires", str(token.exp)),
+        ]
+        start_response("204 No Content", headers)
+        self._counts[self._ok] += 1
+        return ()
+
+    def _decide(self, environ: WSGIEnvironment) -> WarmToken:
+        get = environ.get
+        token = self._memory.token(get("HTTP_AUTHORIZATION"), self._clock())
+        claims = token.claims
+        audience = get("HTTP_X_REQUIRED_AUDIENCE")
+        if (audience or self._audience) not in claims.audiences:
+            gate.check_audience(claims.audiences, token.holder, audience, self._audience)
+        needed = get("HTTP_X_REQUIRED_SCOPE")
+        if needed and needed not in token.scopes:
+            self._check_scopes(token, needed, environ)
+        client = token.holder.client
+        if claims.is_once or (client and client.rate_per_s):
+            self._take(token, sane_request_id(get("HTTP_X_REQUEST_ID")))
+        return token
+
+    def _check_scopes(self, token: WarmToken, needed: str, environ: WSGIEnvironment) -> None:
+        if needed == ROUTE_TABLE:
+            needed = scopes_for(
+                self._memory.routes(), environ.get("HTTP_X_ORIGINAL_METHOD") or "", _path(environ)
+            )
+        gate.check_scope(token.scopes, needed)
+
+    def _take(self, token: WarmToken, request_id: str) -> None:
+        """Take what this call costs, last: a call refused for another reason costs nothing."""
+        claims, client = token.claims, token.holder.client
+        if client and client.rate_per_s:
+            retry_after_s = self._store.retry_after(claims.client_id, client.rate_per_s)
+            if retry_after_s:
+                raise RateLimited(retry_after_s)
+        if claims.is_once:
+            outcome = self._store.spend(claims.jti, request_id)
+            if outcome == "revoked":
+                raise Revoked("its jti is revoked")
+            if outcome == "spent":
+                raise Spent("another request spent it")
+
+    def _refuse(self, refusal: Refused, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(*render_refusal(refusal, self._realm))
+        self._counts[self._by_reason[refusal.reason]] += 1
+        return ()
+
+
+def _path(environ: WSGIEnvironment) -> str:
+    """Return the path that the route table is asked about.
+
+    With `?path=decoded`, X-Original-URI is the path by which nginx itself routes, already decoded
+    and normalised; otherwise it is a raw request target.
+    """
+    target = text_of((environ.get("HTTP_X_ORIGINAL_URI") or "").encode("latin-1"))
+    return target if environ.get("QUERY_STRING") == "path=decoded" else path_of(target)

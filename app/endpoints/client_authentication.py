@@ -1,0 +1,87 @@
+"""Who is asking: `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1)."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+import falcon
+
+from app.clients import CLIENT_ID, Client, Secret, authenticate
+from app.endpoints.parameters import Parameters
+from app.errors import InvalidClient, InvalidRequest
+from app.memory import Memory
+from app.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client showed of itself, checked for form only."""
+
+    client_id: str
+    secret: str
+    used_header: bool
+
+
+class ClientAuthentication:
+    """Finds out whether credentials are a client's."""
+
+    def __init__(self, store: Store, memory: Memory) -> None:
+        self._store = store
+        self._memory = memory
+
+    def authenticate(self, credentials: Credentials, now: float) -> tuple[Client, Secret]:
+        """Return the client and the secret that matched; raise InvalidClient as it fits.
+
+        Refusing costs one question to Redis, whether the client was in memory, was not, or does
+        not exist: otherwise time would tell which names there are.
+        """
+        is_remembered = self._memory.has_client(credentials.client_id)
+        client = self._memory.registration(credentials.client_id)[0].client
+        try:
+            return authenticate(client, credentials.secret, now)
+        except InvalidClient as error:
+            if is_remembered:
+                self._store.ping()
+            raise InvalidClient(used_header=credentials.used_header) from error
+
+
+def read_credentials(req: falcon.Request, parameters: Parameters) -> Credentials:
+    """Return the one set of credentials that was sent; raise InvalidClient, InvalidRequest."""
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    header = req.get_header("Authorization")
+    if header is None:
+        if client_id is None or secret is None:
+            raise InvalidClient
+        return _checked(Credentials(client_id, secret, used_header=False))
+    if secret is not None:
+        raise InvalidRequest("credentials came in the header and in the body")
+    credentials = _checked(_from_basic(header))
+    if client_id is not None and client_id != credentials.client_id:
+        raise InvalidRequest("client_id differs from the one in the header")
+    return credentials
+
+
+def _from_basic(header: str) -> Credentials:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClient(used_header=True)
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+        client_id, colon, secret = decoded.partition(":")
+        if not colon:
+            raise ValueError("no colon")
+        return Credentials(
+            unquote_plus(client_id, errors="strict"),
+            unquote_plus(secret, errors="strict"),
+            used_header=True,
+        )
+    except (binascii.Error, ValueError) as error:
+        raise InvalidClient(used_header=True) from error
+
+
+def _checked(credentials: Credentials) -> Credentials:
+    """A name that no client can have is not worth a question, and must not become a key."""
+    if not CLIENT_ID.fullmatch(credentials.client_id):
+        raise InvalidClient(used_header=credentials.used_header)
+    return credentials

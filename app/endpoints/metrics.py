@@ -1,0 +1,17 @@
+"""`GET /metrics`, on the ops listener."""
+
+import falcon
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.metrics import Metrics
+
+
+class MetricsEndpoint:
+    """The sums over all workers of this gateway, in the Prometheus text format."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = self._metrics.text()
+        resp.content_type = CONTENT_TYPE_LATEST

@@ -1,0 +1,113 @@
+"""`POST /token` and `POST /ott`: the client credentials grant (RFC 6749 §4.4, RFC 9068)."""
+
+from dataclasses import dataclass
+
+import falcon
+
+from app import audit, tokens
+from app.clients import LONGEST_TTL_S, grant_audience, grant_scope
+from app.endpoints.client_authentication import ClientAuthentication, read_credentials
+from app.endpoints.origin import origin_of
+from app.endpoints.parameters import read_parameters
+from app.errors import UnsupportedGrantType
+from app.journal import Journal, Use
+from app.memory import Memory
+from app.metrics import Metrics
+from app.rendering import forbid_storing
+from app.store import Store
+from app.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """What an authenticated client gets. Times are epoch seconds, `ttl_s` is seconds."""
+
+    client_id: str
+    secret_id: str
+    scope: str
+    audience: str | list[str]
+    jti: str
+    iat: int
+    ttl_s: int
+
+
+class TokenEndpoint:
+    """Mints tokens; with `is_once`, tokens that work once."""
+
+    def __init__(
+        self,
+        store: Store,
+        memory: Memory,
+        journal: Journal,
+        metrics: Metrics,
+        verifier: Verifier,
+        *,
+        audience: str,
+        ttl_s: int,
+        is_once: bool,
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._authentication = ClientAuthentication(store, memory)
+        self._journal = journal
+        self._metrics = metrics
+        self._verifier = verifier
+        self._audience = audience
+        self._ttl_s = ttl_s
+        self._is_once = is_once
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Form or JSON in, token out."""
+        now = self._verifier.now()
+        grant = self._grant(req, now)
+        token = tokens.issue(
+            self._verifier.ring().signer(now),
+            issuer=self._verifier.issuer,
+            client_id=grant.client_id,
+            audience=grant.audience,
+            scope=grant.scope,
+            jti=grant.jti,
+            iat=grant.iat,
+            exp=grant.iat + grant.ttl_s,
+            is_once=self._is_once,
+        )
+        self._record(grant, req, int(now))
+        resp.media = {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": grant.ttl_s,
+            "scope": grant.scope,
+        }
+        forbid_storing(resp)
+
+    def _grant(self, req: falcon.Request, now: float) -> _Grant:
+        parameters = read_parameters(req)
+        credentials = read_credentials(req, parameters)
+        client, secret = self._authentication.authenticate(credentials, now)
+        if parameters.require("grant_type") != "client_credentials":
+            raise UnsupportedGrantType("grant_type must be client_credentials")
+        holder, world = self._memory.registration(client.client_id)
+        return _Grant(
+            client_id=client.client_id,
+            secret_id=secret.id,
+            scope=grant_scope(client, parameters.get("scope")),
+            audience=grant_audience(client, parameters.resources, self._audience),
+            jti=tokens.new_jti(world.dataset_id),
+            iat=tokens.issue_time(now, max(holder.not_before, world.not_before)),
+            ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
+        )
+
+    def _record(self, grant: _Grant, req: falcon.Request, now_s: int) -> None:
+        """A one-time token is armed before it is handed out; the rest may follow in a moment."""
+        if self._is_once:
+            self._store.arm(grant.jti, grant.iat + grant.ttl_s)
+        entry = audit.entry(
+            "mint",
+            origin_of(req),
+            client_id=grant.client_id,
+            jti=grant.jti,
+            detail=f"once {grant.scope}".strip() if self._is_once else grant.scope,
+        )
+        self._metrics.count("one_time_tokens_minted" if self._is_once else "tokens_minted")
+        self._metrics.set("audit_entries_dropped", self._journal.dropped)
+        self._journal.note(entry, Use(grant.client_id, grant.secret_id, now_s))

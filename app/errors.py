@@ -1,0 +1,174 @@
+"""Every way to say no. An error class is its wire code (RFC 6749 §5.2, RFC 6750 §3.1)."""
+
+from typing import ClassVar
+
+
+class ConfigError(Exception):
+    """The environment or a file named by it cannot be used; the text says all that is wrong."""
+
+
+class OAuthError(Exception):
+    """Answered with a JSON body by the token, revocation and introspection endpoints.
+
+    The text becomes `error_description`; it never holds a secret or a token.
+    """
+
+    status: ClassVar[int] = 400
+    error: ClassVar[str]
+
+    def headers(self) -> dict[str, str]:
+        return {}
+
+
+class InvalidRequest(OAuthError):
+    error = "invalid_request"
+
+
+class RequestTooLarge(InvalidRequest):
+    status = 413
+
+
+class InvalidClient(OAuthError):
+    """One answer for an unknown client, a wrong or expired secret and a disabled client."""
+
+    status = 401
+    error = "invalid_client"
+
+    def __init__(self, *, used_header: bool = False) -> None:
+        super().__init__("client authentication failed")
+        self.used_header = used_header
+
+    def headers(self) -> dict[str, str]:
+        """RFC 6749 §5.2: the challenge matches the scheme that the client used."""
+        return {"WWW-Authenticate": 'Basic realm="portcullis"'} if self.used_header else {}
+
+
+class InvalidScope(OAuthError):
+    error = "invalid_scope"
+
+
+class InvalidTarget(OAuthError):
+    """RFC 8707 §2."""
+
+    error = "invalid_target"
+
+
+class UnauthorizedClient(OAuthError):
+    error = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    error = "unsupported_grant_type"
+
+
+class StoreUnavailable(OAuthError):
+    """Redis did not answer, or answered with an error. Nothing may be assumed from it."""
+
+    status = 503
+    error = "temporarily_unavailable"
+
+    def __init__(self, detail: str = "the store is unavailable") -> None:
+        super().__init__("the server cannot answer now; try again shortly")
+        self.detail = detail
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "1"}
+
+
+class Refused(Exception):
+    """A call that the gateway must not let through. `reason` is for logs only.
+
+    The text says what was found, for people who ask why; it never reaches the caller.
+    """
+
+    status: ClassVar[int] = 401
+    error: ClassVar[str | None] = "invalid_token"
+    reason: ClassVar[str]
+
+
+class NoToken(Refused):
+    """RFC 6750 §3.1: a request without credentials is told no error code."""
+
+    error = None
+    reason = "no_token"
+
+
+class Malformed(Refused):
+    reason = "malformed"
+
+
+class BadSignature(Refused):
+    reason = "bad_signature"
+
+
+class UnknownKey(Refused):
+    reason = "unknown_key"
+
+
+class WrongType(Refused):
+    reason = "wrong_type"
+
+
+class WrongIssuer(Refused):
+    reason = "wrong_issuer"
+
+
+class WrongAudience(Refused):
+    reason = "wrong_audience"
+
+
+class Expired(Refused):
+    reason = "expired"
+
+
+class NotYetValid(Refused):
+    reason = "not_yet_valid"
+
+
+class Revoked(Refused):
+    reason = "revoked"
+
+
+class Spent(Refused):
+    reason = "spent"
+
+
+class ClientDisabled(Refused):
+    reason = "client_disabled"
+
+
+class MissingScope(Refused):
+    """`needed` is the space-separated scope that the challenge names (RFC 6750 §3)."""
+
+    status = 403
+    error = "insufficient_scope"
+    reason = "missing_scope"
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"needs {needed}")
+        self.needed = needed
+
+
+class UnknownRoute(Refused):
+    status = 403
+    error = "insufficient_scope"
+    reason = "unknown_route"
+
+
+class RateLimited(Refused):
+    status = 429
+    error = None
+    reason = "rate_limited"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"over the client's rate; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class Undecided(Refused):
+    """Nothing is known for certain, so the call is not let through."""
+
+    status = 503
+    error = None
+    reason = "store_unavailable"
+    retry_after_s = 1

@@ -1,0 +1,84 @@
+"""May this token make this call? Each check raises the Refused that names what is wrong.
+
+The checks hold facts about a token against what one request needs. No outcome is kept: a token
+that passed here once is asked everything again for the next route.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from app.clients import Client
+from app.errors import ClientDisabled, MissingScope, Revoked, WrongAudience
+from app.tokens import Claims
+
+ROUTE_TABLE = "@routes"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What holds for all tokens: the global not-before in epoch seconds, and the data set."""
+
+    not_before: float
+    dataset_id: str
+
+
+@dataclass(slots=True, eq=False)
+class Holder:
+    """Whom a token belongs to: the client, None when it is gone, and its not-before.
+
+    `is_current` turns False when Redis announces a change; whoever holds it must ask again.
+    """
+
+    client: Client | None
+    not_before: float
+    is_current: bool = True
+
+
+def check_alive(claims: Claims, holder: Holder, world: World, is_revoked: bool) -> None:
+    """Raise Revoked: by its `jti`, by a not-before, or because its data set is no more.
+
+    The latest of the not-befores wins, and all of the second that it names is dead.
+    """
+    if not claims.jti.startswith(f"{world.dataset_id}."):
+        raise Revoked("issued for another data set")
+    if is_revoked:
+        raise Revoked("its jti is revoked")
+    if claims.iat <= max(holder.not_before, world.not_before):
+        raise Revoked("issued before the client's or the global not-before")
+
+
+def check_client(holder: Holder) -> None:
+    """Raise ClientDisabled for a client that is disabled or gone."""
+    if holder.client is None or not holder.client.is_active:
+        raise ClientDisabled("its client is disabled or gone")
+
+
+def check_audience(
+    audiences: Collection[str], holder: Holder, needed: str | None, default: str
+) -> None:
+    """Raise WrongAudience (RFC 9068 §4).
+
+    A location that names no audience takes tokens for any that its client may still be granted.
+    """
+    grantable = holder.client.audiences if holder.client else ()
+    allowed = {needed} if needed else {default, *grantable}
+    if allowed.isdisjoint(audiences):
+        raise WrongAudience(f"aud is {' '.join(audiences)}")
+
+
+def check_scope(scopes: frozenset[str], needed: str) -> str:
+    """Return the scope that is needed; raise MissingScope unless all of it is there."""
+    if not scopes.issuperset(needed.split()):
+        raise MissingScope(needed)
+    return needed
+
+
+def not_before_s(text: str | None) -> float:
+    """Return a not-before in epoch seconds. One that cannot be read kills everything."""
+    if text is None:
+        return -math.inf
+    try:
+        return math.ceil(float(text))
+    except (ValueError, OverflowError):
+        return math.inf

@@ -1,0 +1,128 @@
+"""Entries on their way to the audit stream, and when each secret last minted.
+
+Written in batches by a thread of its own, so that a mint waits for no round trip. A batch leaves a
+tenth of a second after its first entry, or at 500 entries. What is not written when a worker is
+killed is lost; what finds no room while Redis is away is dropped and counted.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.errors import StoreUnavailable
+from app.line import Command
+from app.store import Connection
+
+_GATHER_S = 0.1
+_TRY_AGAIN_S = 0.5
+_BATCH = 500
+_MOST_WAITING = 20_000
+_USED_TTL_S = 365 * 86_400
+
+log = logging.getLogger("portcullis.journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A secret that has just minted. Epoch seconds."""
+
+    client_id: str
+    secret_id: str
+    now_s: int
+
+
+class Journal:
+    """A bounded queue and the thread that empties it. `line` is the thread's alone."""
+
+    def __init__(self, line: Connection, *, most_entries: int) -> None:
+        self._line = line
+        self._most_entries = most_entries
+        self._waiting: deque[tuple[Mapping[str, str], Use | None]] = deque()
+        self._has_some = threading.Event()
+        self._has_batch = threading.Event()
+        self._is_closing = threading.Event()
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.dropped = 0
+
+    def note(self, entry: Mapping[str, str], use: Use | None = None) -> None:
+        """Queue an audit entry, and which secret was used; never waits."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append((entry, use))
+        if self._thread is None:
+            self._start()
+        if not self._has_some.is_set():
+            self._has_some.set()
+        if len(self._waiting) >= _BATCH:
+            self._has_batch.set()
+
+    def flush(self) -> None:
+        """Write what waits now; raise StoreUnavailable and keep it when that cannot be done."""
+        with self._writing:
+            while self._waiting:
+                batch = [self._waiting[i] for i in range(min(_BATCH, len(self._waiting)))]
+                refusal = self._write(batch)
+                if refusal:
+                    raise StoreUnavailable(str(refusal))
+
+    def close(self) -> None:
+        """Write what waits, at the end of the worker."""
+        self._is_closing.set()
+        self._has_some.set()
+        self._has_batch.set()
+        try:
+            self.flush()
+        except StoreUnavailable as error:
+            log.error("audit entries lost at shutdown: %d: %s", len(self._waiting), error)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        reported = 0
+        while not self._is_closing.is_set():
+            self._has_some.wait()
+            self._has_batch.wait(_GATHER_S)
+            self._has_some.clear()
+            self._has_batch.clear()
+            try:
+                self.flush()
+            except StoreUnavailable:
+                self._is_closing.wait(_TRY_AGAIN_S)
+                self._has_some.set()
+            except Exception:
+                # Without this thread nothing would be written any more, and nobody told.
+                log.exception("audit entries not written")
+                self._is_closing.wait(_TRY_AGAIN_S)
+                self._has_some.set()
+            if self.dropped > reported:
+                log.error("audit entries dropped: %d in all", self.dropped)
+                reported = self.dropped
+
+    def _write(self, batch: Sequence[tuple[Mapping[str, str], Use | None]]) -> Exception | None:
+        """Write a batch; take what was written off the queue, and return what refused the rest.
+
+        A use that cannot be noted is no reason to write the entries again.
+        """
+        commands: list[Command] = []
+        for entry, _ in batch:
+            fields = [part for pair in entry.items() for part in pair]
+            commands.append(("XADD", "audit", "MAXLEN", "~", self._most_entries, "*", *fields))
+        last_uses = {(use.client_id, use.secret_id): use.now_s for _, use in batch if use}
+        for (client_id, secret_id), now_s in last_uses.items():
+            key = f"used:{client_id}"
+            commands += [("HSET", key, secret_id, now_s), ("EXPIRE", key, _USED_TTL_S)]
+        replies = self._line.ask(*commands)
+        for reply in replies[: len(batch)]:
+            if isinstance(reply, Exception):
+                return reply
+            self._waiting.popleft()
+        for reply in replies[len(batch) :]:
+            if isinstance(reply, Exception):
+                log.error("use of a secret not noted: %s", reply)
+        return None

@@ -1,0 +1,189 @@
+"""One line to Redis that answers questions and carries the invalidation feed.
+
+`CLIENT TRACKING ON BCAST` makes Redis announce every change of the watched keys on this very
+connection, whoever made it, and the announcement is in its socket before the writer hears that
+the change is done. So whoever looks into the socket first (`is_current`), and asks here too, can
+remember answers and never miss a change: what is read and what is announced come in one order.
+
+A server or proxy that announces nothing (no RESP3, or no leave to track) is asked every time.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import redis
+from app.errors import StoreUnavailable
+from app.login import Login
+from app.wire import Command, News, Wire
+
+__all__ = ["Command", "Line", "News"]
+
+WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
+
+log = logging.getLogger("portcullis.line")
+
+
+class Line:
+    """Questions in, answers and changes out. For one thread; a lost line is made anew."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        heartbeat_s: float = 0.25,
+        watched: tuple[str, ...] = WATCHED,
+        pause_s: float = 0.1,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # redis-py knows every kind of URL and connects; who we are is said here (`_log_in`).
+        self._pool = redis.ConnectionPool.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            redis_connect_func=lambda _: None,
+        )
+        self._timeout_s = timeout_s
+        self._heartbeat_s = heartbeat_s
+        self._watched = watched
+        self._pause_s = pause_s
+        self._monotonic = monotonic
+        self._wire: Wire | None = None
+        self._poll: Callable[[float], object] = lambda _: ()
+        self._heard_at = -math.inf
+        self._shut_until = -math.inf
+        self._is_down = False
+        self._is_tracking = False
+        self.news: list[News] = []
+
+    def is_current(self) -> bool:
+        """Tell whether `news` now has every change whose maker has been told that it is done.
+
+        Costs a look into the socket; a question only after `heartbeat_s` of silence, because a
+        silent line may be a dead one.
+        """
+        if not self._is_tracking:
+            return False
+        if self._monotonic() - self._heard_at > self._heartbeat_s:
+            return self._is_alive()
+        if self._poll(0):
+            return self._receive_news()
+        return True
+
+    def take_news(self) -> list[News]:
+        """Return the changes since the last call, in their order."""
+        news = self.news[:]
+        self.news.clear()
+        return news
+
+    def feed(self) -> str:
+        """Tell how changes are learnt; anything but "ok" is slower and just as safe."""
+        return "ok" if self._is_tracking else "asking every time"
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """Send commands together and return their replies, within one timeout in all.
+
+        A line that has to be made first has one timeout more. Raises StoreUnavailable when that
+        cannot be had. An error reply is returned as a hiredis.ReplyError. Changes that are
+        announced meanwhile are left in `news` for after the caller has noted the replies, which
+        they may overtake.
+        """
+        now = self._monotonic()
+        if now < self._shut_until:
+            raise StoreUnavailable("not asked: it failed a moment ago")
+        try:
+            wire, deadline = self._open_wire(), now + self._timeout_s
+            if wire is None:
+                deadline += self._timeout_s
+                wire = self._connect(deadline)
+            replies = wire.exchange(commands, deadline)
+        except (OSError, redis.RedisError, hiredis.HiredisError) as error:
+            self._give_up(error)
+            raise StoreUnavailable(str(error)) from error
+        except BaseException as error:
+            self._lose(error)
+            raise
+        self._heard_at = -math.inf if wire.is_flooded() else self._monotonic()
+        if self._is_down:
+            self._is_down = False
+            log.warning("redis answers again")
+        return replies
+
+    def close(self) -> None:
+        """Hang up. Everything that was learned on this line is in doubt; a question mends it."""
+        self._is_tracking = False
+        self.news[:] = [None]
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    def _open_wire(self) -> Wire | None:
+        """Return the wire if it is still open: to find that out here costs nobody an answer."""
+        if self._wire and self._wire.poll(0):
+            try:
+                self._wire.receive()
+            except (OSError, hiredis.HiredisError) as error:
+                self._lose(error)
+        return self._wire
+
+    def _receive_news(self) -> bool:
+        wire: Wire = self._wire  # type: ignore[assignment]
+        try:
+            wire.receive()
+        except (OSError, hiredis.HiredisError) as error:
+            self._lose(error)
+            return False
+        if wire.is_flooded():
+            return self._is_alive()
+        self._heard_at = self._monotonic()
+        return True
+
+    def _is_alive(self) -> bool:
+        """A Redis that answers anything else is busy, and may be holding announcements back."""
+        try:
+            return self.ask(("PING",)) == ["PONG"] and self._is_tracking
+        except StoreUnavailable:
+            return False
+
+    def _connect(self, deadline: float) -> Wire:
+        """Connect and log in."""
+        # Not by make_connection(): a pool has a most, and each line that was ever lost counts.
+        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()
+        # There is no public way to the socket; from here on it is ours alone.
+        sock, connection._sock = connection._sock, None  # noqa: SLF001
+        wire = Wire(sock, self.news, self._monotonic)
+        login = Login(connection.username, connection.password, connection.db, self._watched)
+        try:
+            why_not = login.over(wire, deadline)
+        except BaseException:
+            wire.close()
+            raise
+        self._is_tracking = why_not is None
+        if self._watched and why_not:
+            log.warning("redis announces no changes, so it is asked every time: %s", why_not)
+        self._poll = wire.poll
+        self._wire = wire
+        return wire
+
+    def _give_up(self, error: Exception) -> None:
+        """Ask nothing for a moment, and for two after a wait: others need not wait for nothing."""
+        if isinstance(error, TimeoutError | redis.TimeoutError):
+            self._shut_until = self._monotonic() + 2 * self._pause_s
+        elif self._wire is None:
+            self._shut_until = self._monotonic() + self._pause_s
+        self._lose(error)
+
+    def _lose(self, error: BaseException) -> None:
+        self.close()
+        if not self._is_down:
+            self._is_down = True
+            log.error("redis does not answer: %s", error)

@@ -1,0 +1,125 @@
+"""The only wiring: which endpoint stands at which path, and how errors are rendered."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import falcon
+
+from app import rendering
+from app.config import Config
+from app.endpoints.auth_request import AuthRequestEndpoint
+from app.endpoints.discovery import JwksEndpoint, MetadataEndpoint
+from app.endpoints.explain import ExplainEndpoint
+from app.endpoints.health import HealthEndpoint, ReadinessEndpoint
+from app.endpoints.introspection import IntrospectionEndpoint
+from app.endpoints.metrics import MetricsEndpoint
+from app.endpoints.revocation import RevocationEndpoint
+from app.endpoints.token import TokenEndpoint
+from app.errors import OAuthError, StoreUnavailable
+from app.journal import Journal
+from app.keys import KeyRingFile
+from app.line import Line
+from app.memory import Memory
+from app.metrics import Metrics
+from app.store import Store
+from app.verifier import Verifier
+
+
+class Service:
+    """The WSGI application. The gateway's questions do not pass through Falcon."""
+
+    def __init__(
+        self, auth_request: AuthRequestEndpoint, endpoints: WSGIApplication, journal: Journal
+    ) -> None:
+        self._auth_request = auth_request
+        self._endpoints = endpoints
+        self._journal = journal
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/validate":
+            return self._auth_request(environ, start_response)
+        return self._endpoints(environ, start_response)
+
+    def close(self) -> None:
+        """Write what still waits to be written; gunicorn calls it when a worker ends."""
+        self._journal.close()
+
+
+def application() -> Service:
+    """Build the service from the environment; what gunicorn calls in each worker."""
+    config = Config.from_environ()
+    timeout_s = config.redis_timeout_ms / 1000
+    line = Line(config.redis_url, timeout_s=timeout_s, heartbeat_s=config.heartbeat_ms / 1000)
+    journal = Journal(
+        Line(config.redis_url, timeout_s=timeout_s, watched=()),
+        most_entries=config.audit_max_entries,
+    )
+    store = Store(line)
+    with suppress(StoreUnavailable):
+        store.ping()  # log in now, rather than while the first caller waits
+    return create_app(config, store, journal, KeyRingFile(config.keys_dir))
+
+
+def create_app(
+    config: Config,
+    store: Store,
+    journal: Journal,
+    keys: KeyRingFile,
+    clock: Callable[[], float] = time.time,
+) -> Service:
+    """Wire the collaborators to their paths. `clock` returns epoch seconds."""
+    verifier = Verifier(keys, clock, issuer=config.issuer, leeway_s=config.leeway_s)
+    metrics = Metrics(config.metrics_dir)
+    memory = Memory(
+        store,
+        verifier,
+        most_tokens=config.warm_tokens,
+        most_clients=config.warm_clients,
+        metrics=metrics,
+    )
+    auth_request = AuthRequestEndpoint(
+        store, memory, metrics, clock, audience=config.audience, realm=config.realm
+    )
+    endpoints = _oauth_app(config, store, memory, journal, metrics, verifier)
+    return Service(auth_request, endpoints, journal)
+
+
+def _oauth_app(
+    config: Config,
+    store: Store,
+    memory: Memory,
+    journal: Journal,
+    metrics: Metrics,
+    verifier: Verifier,
+) -> WSGIApplication:
+    issuer, audience = config.issuer, config.audience
+    app = falcon.App()
+    app.add_error_handler(Exception, rendering.render_surprise)
+    app.add_error_handler(falcon.HTTPError, rendering.render_http_error)
+    app.add_error_handler(OAuthError, rendering.render_oauth_error)
+    for path, is_once in (("/token", False), ("/ott", True)):
+        endpoint = TokenEndpoint(
+            store,
+            memory,
+            journal,
+            metrics,
+            verifier,
+            audience=audience,
+            ttl_s=config.token_ttl_s,
+            is_once=is_once,
+        )
+        app.add_route(path, endpoint)
+    app.add_route("/revoke", RevocationEndpoint(store, memory, journal, metrics, verifier))
+    app.add_route("/introspect", IntrospectionEndpoint(store, memory, verifier))
+    app.add_route("/explain", ExplainEndpoint(store, verifier, audience=audience))
+    app.add_route("/.well-known/oauth-authorization-server", MetadataEndpoint(issuer))
+    app.add_route("/.well-known/jwks.json", JwksEndpoint(verifier))
+    app.add_route("/metrics", MetricsEndpoint(metrics))
+    app.add_route("/health", HealthEndpoint())
+    app.add_route("/health/live", HealthEndpoint())
+    app.add_route(
+        "/health/ready", ReadinessEndpoint({"redis": store.ping}, {"feed": store.line.feed})
+    )
+    return app

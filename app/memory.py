@@ -1,0 +1,211 @@
+"""What Redis said, kept for as long as no change is announced, and tokens verified before.
+
+Kept are facts, never decisions: what a token says, whether it and its holder are good. Each
+request holds them against its own needs and the time. Everything kept has a bound.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from app import gate
+from app.bearer import bearer
+from app.errors import Expired, Refused, StoreUnavailable
+from app.gate import Holder, World
+from app.keys import KeyRing
+from app.metrics import Metrics
+from app.store import Store
+from app.tokens import Claims
+from app.verifier import Verifier
+from app.warm_tokens import NOBODY, UNKNOWN, WarmToken, WarmTokens
+
+__all__ = ["Memory", "WarmToken"]
+
+_LOOK_AROUND_S = 0.1
+"""The keyring itself looks at its file once a second: together, a retired key is out in 1.1 s."""
+
+
+class Memory:
+    """The facts of one worker. For one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        verifier: Verifier,
+        *,
+        most_tokens: int,
+        most_clients: int,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._store = store
+        self._line = store.line
+        self._verifier = verifier
+        self._leeway_s = verifier.leeway_s
+        self._metrics = metrics or Metrics(None)
+        self._most_clients = most_clients
+        self._generation = 0
+        self._tokens = WarmTokens(most_tokens)
+        self._find_token = self._tokens.by_spelling.get
+        self._holders: OrderedDict[str, Holder] = OrderedDict()
+        self._world: World | None = None
+        self._routes: Mapping[str, str] | None = None
+        self._ring: KeyRing | None = None
+        self._looked_around_s = 0.0
+
+    def token(self, authorization: str | None, now: float) -> WarmToken:
+        """Return the token in an Authorization header, if it is good at `now`.
+
+        Raises the Refused that names what is wrong with it.
+        """
+        self._refresh(now)
+        token = self._find_token(authorization)  # type: ignore[arg-type]
+        if token is None:
+            token = self._verify(authorization)
+        else:
+            token.is_marked = True
+        if now >= token.exp + self._leeway_s:
+            raise Expired("exp has passed")
+        if token.generation != self._generation or not token.holder.is_current:
+            holder = self._holders.get(token.claims.client_id)
+            if token.claims.is_once and holder and self._world:
+                # Whether it is revoked is asked in the one question that spends it.
+                self._judge(token, holder, is_revoked=False)
+            else:
+                self._learn_standing(token)
+        if token.refusal is not None:
+            # A new one: raised again, an exception would collect tracebacks and what they hold.
+            raise type(token.refusal)(*token.refusal.args)
+        return token
+
+    def live_claims(self, text: str, now: float) -> Claims:
+        """Return the claims of a token that is good at `now`, without keeping it.
+
+        Raises the Refused that names what is wrong with it.
+        """
+        self._refresh(now)
+        token = WarmToken("", self._verifier.verify(text), frozenset())
+        self._learn_standing(token)
+        if token.refusal is not None:
+            raise token.refusal
+        return token.claims
+
+    def has_client(self, client_id: str) -> bool:
+        """Tell whether asking for this client, now, does without Redis."""
+        self._refresh(self._verifier.now())
+        return client_id in self._holders and self._world is not None
+
+    def registration(self, client_id: str) -> tuple[Holder, World]:
+        """Return a client as it now stands, and the world that its tokens are minted for."""
+        self._refresh(self._verifier.now())
+        holder = self._holders.get(client_id)
+        if holder is None or self._world is None:
+            holder, _ = self._learn(client_id)
+        else:
+            self._holders.move_to_end(client_id)
+        return holder, self._known_world()
+
+    def routes(self) -> Mapping[str, str]:
+        """Return the route table as it stood when this request's token was looked at, or later."""
+        if self._routes is None:
+            self._routes = self._store.learn(routes=True).routes or {}
+        return self._routes
+
+    def _refresh(self, now: float) -> None:
+        """Take in every change whose maker has been told that it is done."""
+        line = self._line
+        if not line.is_current():
+            line.take_news()
+            self._doubt_all()
+        elif line.news:
+            for keys in line.take_news():
+                self._forget(keys)
+        if not 0 <= now - self._looked_around_s < _LOOK_AROUND_S:
+            self._look_around(now)
+
+    def _doubt_all(self) -> None:
+        self._generation += 1
+        self._holders.clear()
+        self._world = None
+        self._routes = None
+
+    def _forget(self, keys: list[str] | None) -> None:
+        for key in keys or ():
+            kind, _, name = key.partition(":")
+            if kind == "revoked":
+                if name in self._tokens.by_jti:
+                    self._tokens.by_jti[name].generation = UNKNOWN
+            elif key in {"dataset", "notbefore:*"}:
+                self._generation += 1
+                self._world = None
+            elif kind in {"client", "notbefore"}:
+                self._drop(self._holders.pop(name, NOBODY))
+            elif key == "routes":
+                self._routes = None
+        if keys is None:
+            self._doubt_all()
+
+    def _drop(self, holder: Holder) -> None:
+        holder.is_current = False
+
+    def _look_around(self, now: float) -> None:
+        """A key that has been retired takes its tokens with it; one that has joined takes none."""
+        self._looked_around_s = now
+        self._metrics.set("warm_tokens", len(self._tokens))
+        self._metrics.set("fed_workers", int(self._line.feed() == "ok"))
+        ring = self._verifier.ring()
+        if ring is not self._ring:
+            if self._ring and not _has_all(ring, self._ring):
+                self._tokens.clear()
+            self._ring = ring
+
+    def _verify(self, authorization: str | None) -> WarmToken:
+        claims = self._verifier.verify(bearer(authorization))
+        self._metrics.count("tokens_verified")
+        return self._tokens.keep(authorization or "", claims)
+
+    def _learn_standing(self, token: WarmToken) -> None:
+        self._metrics.count("standings_learnt")
+        self._judge(token, *self._learn(token.claims.client_id, token.claims.jti))
+
+    def _judge(self, token: WarmToken, holder: Holder, is_revoked: bool) -> None:
+        token.refusal = None
+        try:
+            gate.check_alive(token.claims, holder, self._known_world(), is_revoked)
+            gate.check_client(holder)
+        except Refused as refusal:
+            token.refusal = refusal.with_traceback(None)
+        token.holder = holder
+        token.generation = self._generation
+
+    def _learn(self, client_id: str, jti: str | None = None) -> tuple[Holder, bool]:
+        """Ask in one round trip for all of this that is not known.
+
+        Unknown clients are not kept: anybody can name them without end. So their coming back is
+        not noticed either, and whoever holds one asks each time.
+        """
+        holder = self._holders.get(client_id)
+        if holder is not None:
+            self._holders.move_to_end(client_id)
+        answers = self._store.learn(
+            client_id if holder is None else None, jti, world=self._world is None
+        )
+        self._world = answers.world or self._world
+        if holder is None:
+            holder = answers.holder or NOBODY
+            if holder.client:
+                if len(self._holders) >= self._most_clients:
+                    self._drop(self._holders.popitem(last=False)[1])
+                self._holders[client_id] = holder
+            else:
+                holder.is_current = False
+        return holder, answers.is_revoked is not False
+
+    def _known_world(self) -> World:
+        if self._world is None:
+            raise StoreUnavailable("the data set is not known")
+        return self._world
+
+
+def _has_all(ring: KeyRing, before: KeyRing) -> bool:
+    """Tell whether every key of the ring before is still there, and the same."""
+    keys = {key.kid: (key.alg, key.verifying) for key in ring.keys}
+    return all((key.alg, key.verifying) == keys.get(key.kid) for key in before.keys)

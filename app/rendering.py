@@ -1,0 +1,86 @@
+"""The wire form of every error: JSON for OAuth requests, headers alone for the gateway."""
+
+import logging
+import re
+
+import falcon
+
+from app.errors import (
+    InvalidRequest,
+    MissingScope,
+    OAuthError,
+    RateLimited,
+    Refused,
+    Undecided,
+)
+
+BODYLESS = [("Content-Length", "0"), ("Content-Type", "text/plain")]
+_STATUS_LINES = {
+    401: "401 Unauthorized",
+    403: "403 Forbidden",
+    429: "429 Too Many Requests",
+    503: "503 Service Unavailable",
+}
+
+# What a slip in the route table has made unfit for a header is left out of it.
+_QUOTABLE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+
+log = logging.getLogger("portcullis")
+
+
+def render_oauth_error(
+    _req: falcon.Request, resp: falcon.Response, error: OAuthError, _params: object
+) -> None:
+    """RFC 6749 §5.2."""
+    resp.status = error.status
+    resp.media = {"error": error.error, "error_description": str(error)}
+    resp.set_headers(error.headers())
+    forbid_storing(resp)
+
+
+def render_http_error(
+    req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object
+) -> None:
+    """What Falcon itself refuses, such as a method or a path that is not served."""
+    render_oauth_error(req, resp, InvalidRequest(error.title), params)
+    resp.status = error.status
+    resp.set_headers(error.headers or {})
+
+
+def render_surprise(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _params: object
+) -> None:
+    """A defect. The log has the traceback; the caller learns nothing."""
+    log.error("unexpected error in %s %s", req.method, req.path, exc_info=error)
+    resp.status = falcon.HTTP_500
+    resp.media = {"error": "server_error", "error_description": "unexpected error"}
+    forbid_storing(resp)
+
+
+def render_refusal(refusal: Refused, realm: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return status line and headers of a refusal, as WSGI wants them.
+
+    RFC 6750 §3: the challenge; RFC 9110 §10.2.3: Retry-After. Bodyless, because nginx keeps its
+    connection only then; the reason is for nginx's log.
+    """
+    headers = [("X-Auth-Reason", refusal.reason), *BODYLESS]
+    if isinstance(refusal, RateLimited | Undecided):
+        headers.append(("Retry-After", str(refusal.retry_after_s)))
+    else:
+        headers.append(("WWW-Authenticate", _challenge(refusal, realm)))
+    return _STATUS_LINES[refusal.status], headers
+
+
+def _challenge(refusal: Refused, realm: str) -> str:
+    challenge = f'Bearer realm="{realm}"'
+    if refusal.error:
+        challenge += f', error="{refusal.error}"'
+    if isinstance(refusal, MissingScope) and _QUOTABLE.fullmatch(refusal.needed):
+        challenge += f', scope="{refusal.needed}"'
+    return challenge
+
+
+def forbid_storing(resp: falcon.Response) -> None:
+    """RFC 6749 §5.1: neither tokens nor refusals may be kept by a cache."""
+    resp.set_header("Cache-Control", "no-store")
+    resp.set_header("Pragma", "no-cache")

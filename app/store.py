@@ -1,0 +1,172 @@
+"""What is asked of Redis, and how each answer is read. One method is one round trip.
+
+Every failure to get a certain answer is StoreUnavailable. Nothing is retried here: a change may
+have happened although its answer was lost.
+"""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from app.clients import Client
+from app.errors import StoreUnavailable
+from app.gate import Holder, World, not_before_s
+from app.line import Command, News
+
+_LUA_DIR = Path(__file__).resolve().parent.parent / "redis"
+_REVOKED_MARGIN_S = 60
+"""The largest leeway: a revocation outlives every clock that may still take the token."""
+
+log = logging.getLogger("portcullis.store")
+
+
+class Connection(Protocol):
+    """Line, or one where changes are not announced."""
+
+    news: list[News]
+
+    def is_current(self) -> bool: ...
+    def take_news(self) -> list[News]: ...
+    def ask(self, *commands: Command) -> list[Any]: ...
+    def feed(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Replies to one `learn`; None for what was not asked."""
+
+    holder: Holder | None
+    world: World | None
+    is_revoked: bool | None
+    routes: Mapping[str, str] | None
+
+
+class _Script:
+    """One of the .lua files in redis/, run by its hash once Redis has it."""
+
+    def __init__(self, name: str) -> None:
+        self._text = (_LUA_DIR / f"{name}.lua").read_text("utf-8")
+        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    def by_hash(self, keys: list[str], args: tuple[str | int, ...]) -> Command:
+        return ("EVALSHA", self._sha, len(keys), *keys, *args)
+
+    def load(self) -> Command:
+        return ("SCRIPT", "LOAD", self._text)
+
+
+_DATASET = _Script("dataset")
+_SPEND = _Script("spend")
+_RATE_LIMIT = _Script("rate_limit")
+
+
+class Store:
+    """Redis as the service sees it."""
+
+    def __init__(self, line: Connection, *, clock: Callable[[], float] = time.time) -> None:
+        self.line = line
+        self._clock = clock
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable unless Redis answers."""
+        self._ask(("PING",))
+
+    def learn(
+        self,
+        client_id: str | None = None,
+        jti: str | None = None,
+        *,
+        world: bool = False,
+        routes: bool = False,
+    ) -> Answers:
+        """Return all that is asked for, in one round trip."""
+        commands: list[Command] = []
+        if client_id is not None:
+            commands += [("HGETALL", f"client:{client_id}"), ("GET", f"notbefore:{client_id}")]
+        if world:
+            commands += [("GET", "notbefore:*"), ("HGET", "dataset", "id")]
+        if jti is not None:
+            commands.append(("EXISTS", f"revoked:{jti}"))
+        if routes:
+            commands.append(("HGETALL", "routes"))
+        replies = iter(self._ask(*commands))
+        try:
+            return Answers(
+                holder=_holder(client_id, next(replies), next(replies))
+                if client_id is not None
+                else None,
+                world=self._world(next(replies), next(replies)) if world else None,
+                is_revoked=next(replies) != 0 if jti is not None else None,
+                routes=next(replies) if routes else None,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.error("redis holds what cannot be used: %s", error)
+            raise StoreUnavailable(str(error)) from error
+
+    def _world(self, not_before: str | None, dataset_id: str | None) -> World:
+        return World(not_before_s(not_before), dataset_id or self._begin_dataset())
+
+    def _begin_dataset(self) -> str:
+        """A Redis without a data set has lost whatever it knew: give it a new identity."""
+        args = (secrets.token_hex(4), int(self._clock()))
+        in_force = str(self._run(_DATASET, ["dataset"], args)[0])
+        log.warning("data set %s begins: tokens issued before are dead", in_force)
+        return in_force
+
+    def arm(self, jti: str, until_s: int) -> None:
+        """Make a one-time token good for one use until `until_s`, epoch seconds."""
+        self._ask(("SET", f"ott:{jti}", "1", "EXAT", until_s + _REVOKED_MARGIN_S))
+
+    def revoke(self, jti: str, exp: int, reason: str) -> None:
+        """Revoke a token until nobody takes it any more. When this returns, it is refused."""
+        self._ask(("SET", f"revoked:{jti}", reason, "EXAT", exp + _REVOKED_MARGIN_S))
+
+    def is_unspent(self, jti: str) -> bool:
+        """Tell whether a one-time token is still good, without spending it."""
+        return bool(self._ask(("EXISTS", f"ott:{jti}"))[0] != 0)
+
+    def spend(self, jti: str, request_id: str) -> Literal["ok", "spent", "revoked"]:
+        """Spend a one-time token: "ok" for the first request, and for that request's retries.
+
+        An empty `request_id` cannot be told from another, so it has no retries. A revoked token is
+        spent too, which makes no difference to it.
+        """
+        is_revoked: Command = ("EXISTS", f"revoked:{jti}")
+        keys = [f"ott:{jti}", f"spent:{{ott:{jti}}}"]
+        revoked, spent = self._run(_SPEND, keys, (request_id,), is_revoked)
+        if revoked != 0:
+            return "revoked"
+        return "ok" if spent == 1 else "spent"
+
+    def retry_after(self, client_id: str, rate_per_s: int) -> int:
+        """Take one call from the client's rate; return 0, or the whole seconds to wait."""
+        return int(self._run(_RATE_LIMIT, [f"rate:{client_id}"], (rate_per_s,))[0])
+
+    def _run(
+        self, script: _Script, keys: list[str], args: tuple[str | int, ...], *before: Command
+    ) -> list[Any]:
+        """Run a script after other commands; return their replies and then the script's."""
+        replies = self.line.ask(*before, script.by_hash(keys, args))
+        if isinstance(replies[-1], Exception) and "NOSCRIPT" in str(replies[-1]):
+            replies[-1:] = self._ask(script.load(), script.by_hash(keys, args))[1:]
+        return [_certain(reply) for reply in replies]
+
+    def _ask(self, *commands: Command) -> list[Any]:
+        return [_certain(reply) for reply in self.line.ask(*commands)]
+
+
+def _certain(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        log.error("redis refused: %s", reply)
+        raise StoreUnavailable(str(reply))
+    return reply
+
+
+def _holder(client_id: str, fields: dict[str, str], not_before: str | None) -> Holder:
+    client = Client.from_fields(client_id, fields) if fields else None
+    return Holder(client, not_before_s(not_before))

@@ -1,0 +1,32 @@
+"""Verify tokens with the keys and at the time of the moment."""
+
+from collections.abc import Callable
+
+from app.keys import KeyRing, KeyRingFile
+from app.tokens import Claims, verify
+
+
+class Verifier:
+    """Verifies what this issuer signed, with the keys and at the time of the moment."""
+
+    def __init__(
+        self, keys: KeyRingFile, clock: Callable[[], float], *, issuer: str, leeway_s: int
+    ) -> None:
+        self.issuer = issuer
+        self.leeway_s = leeway_s
+        self._keys = keys
+        self._clock = clock
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return self._clock()
+
+    def ring(self) -> KeyRing:
+        """Return the keys in force."""
+        return self._keys.current()
+
+    def verify(self, token: str) -> Claims:
+        """Return the claims of a good token; raise the Refused that names what is wrong."""
+        return verify(
+            token, self.ring(), issuer=self.issuer, now=self.now(), leeway_s=self.leeway_s
+        )

@@ -1,0 +1,152 @@
+"""One socket to Redis: commands out, replies and announced changes in, in one order (RESP2, RESP3).
+
+Every wait is bounded. What goes wrong is an OSError or a hiredis.HiredisError, and leaves a wire
+that is of no more use: nobody could tell which reply belongs to which command.
+"""
+
+import math
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+
+_MOST_BYTES = 65_536
+_FLOOD_BYTES = 4_096
+"""So much at once may have filled the socket, and left changes behind in Redis that were already
+acknowledged: only an answer to a question tells that they have all arrived. A unix socket holds at
+least twice as much, however small the messages."""
+
+_NOTHING = object()
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+Command = tuple[str | int, ...]
+News = list[str] | None
+"""Names of changed keys; None stands for every key."""
+
+
+class Wire:
+    """Takes a connected socket over. Announced changes go to `news`."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        news: list[News],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._monotonic = monotonic
+        self._epoll = select.epoll()
+        self._epoll.register(sock, select.EPOLLIN)
+        self.poll = self._epoll.poll
+        self._reader = hiredis.Reader(
+            encoding="utf-8", errors="surrogateescape", notEnoughData=_NOTHING
+        )
+        self._unproven_bytes = 0
+        self._news = news
+        self.is_resp3 = True
+
+    def exchange(self, commands: tuple[Command, ...], deadline: float) -> list[Any]:
+        """Send commands together and return their replies; an error reply is one of them."""
+        unsent = _pack(commands)
+        replies: list[Any] = []
+        while len(replies) < len(commands):
+            if unsent:
+                unsent = self._send(unsent, deadline)
+                continue
+            reply = self._reader.gets()
+            if reply is _NOTHING:
+                self._wait_to_read(deadline)
+                self._read()
+            elif isinstance(reply, hiredis.PushNotification):
+                self._note(reply)
+            else:
+                replies.append(reply)
+        # A change that came along with the last reply has left the socket: nobody would see it
+        # there. The change that was just asked for is announced in that very place.
+        self._note_changes()
+        return replies if self.is_resp3 else list(map(_as_map, commands, replies))
+
+    def receive(self) -> None:
+        """Take in what has arrived: nothing was asked, so it can only be changes."""
+        while self.poll(0):
+            self._read()
+            self._note_changes()
+
+    def is_flooded(self) -> bool:
+        """Tell, once, whether changes may have outgrown the socket, or one came in part."""
+        is_flooded = self._unproven_bytes >= _FLOOD_BYTES or self._reader.has_data()
+        self._unproven_bytes = 0
+        return is_flooded
+
+    def close(self) -> None:
+        self._epoll.close()
+        self._sock.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _send(self, data: bytes, deadline: float) -> bytes:
+        try:
+            return data[self._sock.send(data) :]
+        except _NOT_YET:
+            self._wait_to_send(deadline)
+            return data
+
+    def _wait_to_read(self, deadline: float) -> None:
+        """What is there already is in time, even when it was this process that came late."""
+        if not self.poll(max(0.0, deadline - self._monotonic())):
+            raise TimeoutError("no answer in time")
+
+    def _wait_to_send(self, deadline: float) -> None:
+        """Not by select(): it knows no socket with a number over 1,023."""
+        poller = select.poll()
+        poller.register(self._sock, select.POLLOUT)
+        if not poller.poll(math.ceil(max(0.0, deadline - self._monotonic()) * 1000)):
+            raise TimeoutError("no answer in time")
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(_MOST_BYTES)
+        except _NOT_YET:
+            return
+        if not data:
+            raise ConnectionResetError("redis closed the connection")
+        self._reader.feed(data)
+        self._unproven_bytes += len(data)
+
+    def _note_changes(self) -> None:
+        while (reply := self._reader.gets()) is not _NOTHING:
+            if not isinstance(reply, hiredis.PushNotification):
+                raise ConnectionError("an answer that nobody asked for")
+            self._note(reply)
+
+    def _note(self, push: "hiredis.PushNotification") -> None:
+        match push:
+            case ["invalidate", None]:
+                self._news.append(None)
+            case ["invalidate", [*keys]]:
+                self._news.append([str(key) for key in keys])
+            case ["invalidate", *_]:
+                raise ConnectionError("a change that cannot be read")
+
+
+def _pack(commands: tuple[Command, ...]) -> bytes:
+    """What was read as it is no text (names and values are bytes in Redis) can be sent back."""
+    pack: Any = hiredis.pack_command
+    try:
+        return b"".join(map(pack, commands))
+    except UnicodeEncodeError:
+        raw = (tuple(str(part).encode("utf-8", "surrogateescape") for part in c) for c in commands)
+        return b"".join(map(pack, raw))
+
+
+def _as_map(command: Command, reply: Any) -> Any:
+    """RESP2 spells a map as a flat list."""
+    if command[0] == "HGETALL" and isinstance(reply, list):
+        return dict(zip(reply[::2], reply[1::2], strict=True))
+    return reply

@@ -1,0 +1,1 @@
+"""How fast the gateway is, next to a gateway whose decisions are free. See README.md here."""

@@ -1,0 +1,11 @@
+-- Begin a data set, unless there is one.
+-- KEYS  1 dataset
+-- ARGV  1 proposed id (8 hex)  2 now, epoch seconds
+-- reply the id in force
+-- A hash without an id, or with an empty one (a person removed it), is a lost data set too.
+local id = redis.call('HGET', KEYS[1], 'id')
+if id and id ~= '' then
+  return id
+end
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'birth_s', ARGV[2])
+return ARGV[1]

@@ -1,0 +1,37 @@
+"""Fixtures that many tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fakeredis
+import hypothesis
+import pytest
+
+from tests.service import Service, build_service
+
+# The same examples each time: a test that fails here fails for everybody.
+hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture
+def keys_dir(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def redis_server() -> fakeredis.FakeServer:
+    """The fake Redis under `service`; `connected = False` stops it."""
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture
+def service(keys_dir: Path, redis_server: fakeredis.FakeServer) -> Iterator[Service]:
+    """The app on fakeredis, with one client `demo`."""
+    connection = fakeredis.FakeRedis(
+        server=redis_server, decode_responses=True, encoding_errors="surrogateescape"
+    )
+    made = build_service(connection, keys_dir)
+    made.add_client()
+    yield made
+    made.journal.close()

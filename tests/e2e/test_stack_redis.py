@@ -1,0 +1,128 @@
+"""The Redis of make up: its configuration, its users, and a Redis that make up did not start."""
+
+import subprocess
+
+import pytest
+
+import redis
+from tests.stack import Stack
+
+Command = tuple[str, ...]
+
+NEEDED = [
+    ("PING",),
+    ("HGETALL", "client:demo"),
+    ("HMGET", "client:demo", "status"),
+    ("GET", "notbefore:demo"),
+    ("GET", "notbefore:*"),
+    ("EXISTS", "revoked:j"),
+    ("HGETALL", "routes"),
+    ("HGET", "dataset", "id"),
+    ("SET", "revoked:j", "test", "EX", "1"),
+    ("SET", "ott:j", "1", "EX", "1"),
+    ("HSET", "used:nobody", "s", "1"),
+    ("EXPIRE", "used:nobody", "1"),
+    ("XADD", "audit", "MAXLEN", "~", "100000", "*", "event", "mint"),
+    ("CLIENT", "ID"),
+]
+REFUSED_TO_APP = [
+    ("HSET", "client:demo", "scopes", "admin"),
+    ("DEL", "client:demo"),
+    ("HSET", "routes", "* /", ""),
+    ("SET", "notbefore:demo", "0"),
+    ("XRANGE", "audit", "-", "+"),
+    ("GET", "other"),
+    ("SCAN", "0"),
+    ("KEYS", "*"),
+    ("EVAL", "return 1", "0"),
+    ("INFO",),
+    ("CLIENT", "LIST"),
+]
+REFUSED_TO_BOTH = [
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("CONFIG", "SET", "maxmemory", "1"),
+    ("SHUTDOWN", "NOSAVE"),
+    ("ACL", "LIST"),
+    ("REPLICAOF", "NO", "ONE"),
+    ("MONITOR",),
+    ("SET", "other", "1"),
+]
+
+
+def run_as(stack: Stack, user: str, command: Command) -> None:
+    """Run one command as one of the users with a password."""
+    password = stack.settings("redis.env")[f"{user.upper()}_PASSWORD"]
+    socket = str(stack.run_dir / "redis.sock")
+    connection = redis.Redis(unix_socket_path=socket, username=user, password=password, protocol=2)
+    connection.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own lack
+
+
+@pytest.mark.parametrize("command", NEEDED, ids=" ".join)
+def test_app_may_do_what_it_needs(stack: Stack, command: Command) -> None:
+    """None of the commands that serve a request is denied to the app's user."""
+    run_as(stack, "app", command)
+
+
+def test_app_may_subscribe_to_revocations(stack: Stack) -> None:
+    """CLIENT TRACKING in broadcast mode, as the pushed invalidation needs it, is allowed."""
+    socket, password = stack.run_dir / "redis.sock", stack.settings("redis.env")["APP_PASSWORD"]
+    commands = f"HELLO 3 AUTH app {password}\nCLIENT TRACKING ON BCAST PREFIX revoked:\n"
+    done = subprocess.run(
+        ["redis-cli", "-s", socket], input=commands, capture_output=True, text=True, timeout=10
+    )
+    assert "OK" == done.stdout.split()[-1]
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [("app", command) for command in REFUSED_TO_APP + REFUSED_TO_BOTH]
+    + [("ops", command) for command in REFUSED_TO_BOTH],
+    ids=str,
+)
+def test_user_is_denied_what_it_does_not_need(stack: Stack, user: str, command: Command) -> None:
+    """A stolen password changes no client, empties no data and stops no server."""
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        run_as(stack, user, command)
+
+
+def test_serving_requests_is_never_denied(stack: Stack) -> None:
+    """Minting, one-time tokens, calls, introspection and revocation leave no entry in ACL LOG."""
+    stack.redis.acl_log_reset()
+    token, once = stack.mint(), stack.mint(path="/ott")
+    for each in (token, once, once):
+        stack.call("/demo/read", token=each)
+        stack.call("/demo/routed/read", token=each)
+    stack.asked_by(stack.demo, "/introspect", token=token)
+    stack.revoke(token)
+    assert [] == stack.redis.acl_log()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("appendonly", "yes"),
+        ("appendfsync", "everysec"),
+        ("maxmemory-policy", "noeviction"),
+        ("protected-mode", "yes"),
+        ("port", "0"),
+        ("save", ""),
+    ],
+)
+def test_shipped_configuration_is_in_force(stack: Stack, setting: str, value: str) -> None:
+    """`make up` runs the very redis.conf that is meant for production."""
+    assert {setting: value} == stack.redis.config_get(setting)
+
+
+def test_memory_is_bounded(stack: Stack) -> None:
+    """Redis has a limit of its own, before the machine has to choose a victim."""
+    assert "0" != stack.redis.config_get("maxmemory")["maxmemory"]
+
+
+def test_foreign_redis_is_used_and_not_stopped(stack: Stack) -> None:
+    """With REDIS_URL no Redis is started; `down` leaves the one that was named running."""
+    with Stack(REDIS_URL=f"unix://{stack.run_dir}/redis.sock?db=1") as guest:
+        assert 200 == guest.call("/demo/read", token=guest.mint()).status
+        assert not (guest.run_dir / "redis.pid").exists()
+        assert f"unix://{stack.run_dir}/redis.sock?db=1" == guest.settings("demo.env")["REDIS_URL"]
+    assert stack.redis.ping()

@@ -1,0 +1,39 @@
+"""The questions of a Line, answered by redis-py: for fakeredis, which announces no changes."""
+
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+import redis
+from app.errors import StoreUnavailable
+from app.line import Command, News
+
+
+class AskingLine:
+    """Never current, so that everything is asked every time."""
+
+    def __init__(self, connection: "redis.Redis") -> None:
+        self._redis = connection
+        self.news: list[News] = []
+
+    def is_current(self) -> bool:
+        return False
+
+    def feed(self) -> str:
+        return "asking every time"
+
+    def take_news(self) -> list[News]:
+        return []
+
+    def ask(self, *commands: Command) -> list[Any]:
+        pipe: Any = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        try:
+            replies = pipe.execute(raise_on_error=False)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise StoreUnavailable(str(error)) from error
+        return [
+            NoScriptError(f"NOSCRIPT {reply}") if isinstance(reply, NoScriptError) else reply
+            for reply in replies
+        ]

@@ -1,0 +1,13 @@
+"""A gateway for each file here, because all of them break it. Each test leaves it whole."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack() as stack:
+        yield stack

@@ -1,0 +1,225 @@
+"""Redis goes silent or slow without hanging up: found out within a bound, and never trusted."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from app.errors import StoreUnavailable
+from app.line import Line
+from tests.faults.feed_relay import Relay
+from tests.processes import until
+from tests.store.feed_harness import FeedWorker, RedisServer, jti_of, token_of
+from tests.store.scripted_redis import ScriptedRedis, usual
+
+TOKEN = token_of("a")
+KEY = f"revoked:{jti_of('a')}"
+TIMEOUT_S, HEARTBEAT_S = 0.1, 0.25
+SCHEDULING_S = 0.25
+"""What a busy machine may add to any wait."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[Any]:
+    server.fill()
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def relay(server: RedisServer) -> Iterator[Relay]:
+    with Relay(server.port) as relay:
+        yield relay
+
+
+def worker_at(url: str) -> FeedWorker:
+    return FeedWorker(url, timeout_s=TIMEOUT_S, heartbeat_s=HEARTBEAT_S)
+
+
+def ask_without_pause(worker: FeedWorker, for_s: float) -> list[tuple[float, float, str]]:
+    """Ask about the token again and again; return when each answer came, what it took, which."""
+    answers = []
+    began = now = time.monotonic()
+    while now - began < for_s:
+        reason = worker.reason(TOKEN)
+        took_s, now = time.monotonic() - now, time.monotonic()
+        answers.append((now - began, took_s, reason))
+    return answers
+
+
+def assert_found_out_in_time(answers: list[tuple[float, float, str]]) -> None:
+    """From memory for a heartbeat at most; then 503s, each within a bounded time."""
+    last_ok_s = max((at for at, _, reason in answers if reason == "ok"), default=0.0)
+    first_refusal_s = min(at for at, _, reason in answers if reason != "ok")
+    assert last_ok_s <= HEARTBEAT_S + SCHEDULING_S
+    assert first_refusal_s <= HEARTBEAT_S + TIMEOUT_S + SCHEDULING_S
+    assert {"ok", "store_unavailable"} >= {reason for _, _, reason in answers}
+    assert max(took_s for _, took_s, _ in answers) <= 2 * TIMEOUT_S + SCHEDULING_S
+
+
+def test_frozen_redis_is_found_out(server: RedisServer, client: Any) -> None:
+    """SIGSTOP: the connection stays, and nobody answers."""
+    with worker_at(server.unix_url) as worker:
+        worker.warm(TOKEN)
+        server.freeze()
+        try:
+            answers = ask_without_pause(worker, 1.0)
+        finally:
+            server.thaw()
+        assert_found_out_in_time(answers)
+        tries = [took_s for _, took_s, _ in answers if took_s > TIMEOUT_S / 2]
+        assert len(tries) <= 4, "most refusals must not wait"
+        until(lambda: worker.reason(TOKEN) == "ok", timeout_s=0.5)
+
+
+def test_half_open_line_is_found_out_before_it_hides_a_revocation_for_long(
+    client: Any, relay: Relay
+) -> None:
+    """The revoker is told, the worker is not: it may go on for a heartbeat, and no longer."""
+    with worker_at(relay.url) as worker:
+        worker.warm(TOKEN)
+        relay.fall_silent()
+        client.set(KEY, "x")
+        assert_found_out_in_time(ask_without_pause(worker, 1.0))
+        relay.speak_again()
+        until(lambda: worker.reason(TOKEN) == "revoked", timeout_s=0.5)
+
+
+def test_idle_worker_asks_before_it_trusts_its_memory(client: Any, relay: Relay) -> None:
+    """After a heartbeat of silence the first answer is no longer from memory."""
+    with worker_at(relay.url) as worker:
+        worker.warm(TOKEN)
+        relay.fall_silent()
+        client.set(KEY, "x")
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > HEARTBEAT_S)
+        assert "store_unavailable" == worker.reason(TOKEN)
+
+
+def test_heartbeat_is_one_question_per_silence(client: Any, server: RedisServer) -> None:
+    """A line on which nothing happens is asked four times a second, not once per request."""
+    with worker_at(server.unix_url) as worker:
+        worker.warm(TOKEN)
+        answers = ask_without_pause(worker, 1.1)
+        assert {"ok"} == {reason for _, _, reason in answers}
+        assert 2 <= worker.line.asked.count("PING") <= 5
+
+
+def test_news_count_as_a_sign_of_life(client: Any, server: RedisServer) -> None:
+    """Who hears of changes need not ask whether anybody is there."""
+    with worker_at(server.unix_url) as worker:
+        worker.warm(TOKEN)
+        began = time.monotonic()
+        while time.monotonic() - began < 3 * HEARTBEAT_S:
+            client.set("revoked:another", "x")
+            assert "ok" == worker.reason(TOKEN)
+        assert 1 >= worker.line.asked.count("PING")
+
+
+def test_redis_that_is_busy_with_a_script_is_not_trusted(client: Any, server: RedisServer) -> None:
+    """It answers BUSY, and holds back announcements of what it has acknowledged already."""
+    client.config_set("busy-reply-threshold", 1)
+    with worker_at(server.unix_url) as worker, server.client() as other:
+        busy = threading.Thread(target=run_for_long, args=(server,))
+        worker.warm(TOKEN)
+        busy.start()
+        try:
+            until(lambda: is_busy(other), what="the script runs")
+            assert_found_out_in_time(ask_without_pause(worker, 0.7))
+        finally:
+            other.script_kill()
+            busy.join()
+        until(lambda: worker.reason(TOKEN) == "ok", timeout_s=0.5)
+
+
+def run_for_long(server: RedisServer) -> None:
+    with server.client() as client, pytest.raises(Exception, match="killed"):
+        client.eval("while true do end", 0)
+
+
+def is_busy(client: Any) -> bool:
+    try:
+        client.ping()
+    except Exception as error:
+        return "BUSY" in str(error)
+    return False
+
+
+def test_redis_within_its_time_is_slow_but_answers(client: Any, relay: Relay) -> None:
+    """Every round trip just within the timeout: connect, log in and ask, and stay connected."""
+    relay.delay_s = TIMEOUT_S * 0.35
+    with worker_at(relay.url) as worker:
+        assert ["ok"] * 20 == [worker.reason(TOKEN) for _ in range(20)]
+        assert worker.line.asked[0].startswith("HGETALL")
+
+
+def test_redis_out_of_its_time_is_no_answer(client: Any, relay: Relay) -> None:
+    """Too slow is as good as gone; when it is quick again, so is the worker."""
+    with worker_at(relay.url) as worker:
+        worker.warm(TOKEN)
+        relay.delay_s = TIMEOUT_S
+        answers = ask_without_pause(worker, 1.0)
+        assert_found_out_in_time(answers)
+        relay.delay_s = 0
+        until(lambda: worker.reason(TOKEN) == "ok", timeout_s=1)
+
+
+def trickle(redis: ScriptedRedis) -> Callable[[Sequence[str]], bytes]:
+    """Answer with a byte now and then, so that there is always something to read."""
+
+    def answer(command: Sequence[str]) -> bytes:
+        for byte in b"$10000\r\n" + b"x" * 50:
+            redis.say(bytes([byte]))
+            time.sleep(0.01)
+        return b""
+
+    return answer
+
+
+def test_answer_that_trickles_in_is_bounded_as_a_whole() -> None:
+    """The timeout is for all of the answer, not for each byte of it."""
+    with ScriptedRedis() as redis, closing(redis.line(timeout_s=TIMEOUT_S)) as line:
+        line.ask(("PING",))
+        redis.answer = trickle(redis)
+        assert 0.9 * TIMEOUT_S < time_to_refuse(line) < TIMEOUT_S + SCHEDULING_S
+
+
+def time_to_refuse(line: Line) -> float:
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        line.ask(("PING",))
+    return time.monotonic() - began
+
+
+def test_late_answer_is_never_taken_for_the_answer_to_the_next_question() -> None:
+    """A line that has timed out is hung up: its answers have lost their questions."""
+    gate = threading.Event()
+
+    def answer(command: Sequence[str]) -> bytes:
+        if command[0] == "GET":
+            gate.wait(10)
+            return b"+late\r\n"
+        return usual(command)
+
+    with ScriptedRedis(answer) as redis, closing(redis.line(timeout_s=TIMEOUT_S)) as line:
+        line.ask(("PING",))
+        with pytest.raises(StoreUnavailable):
+            line.ask(("GET", "a"))
+        gate.set()
+        until(lambda: ask_or_none(line) == ["PONG"], timeout_s=1)
+
+
+def ask_or_none(line: Line) -> object:
+    try:
+        return line.ask(("PING",))
+    except StoreUnavailable:
+        return None

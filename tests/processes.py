@@ -1,0 +1,46 @@
+"""Processes as the kernel tells of them, and waiting until something is so."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(check: Callable[[], T | None], timeout_s: float = 10.0, what: str = "") -> T:
+    """Return what `check` returns as soon as it is truthy; fail when that takes too long."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        if found := check():
+            return found
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what or check}"
+        time.sleep(0.01)
+
+
+def state_of(pid: int) -> str:
+    """Return the state letter of a process, "" when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def is_alive(pid: int) -> bool:
+    return state_of(pid) not in {"", "Z", "X"}
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process."""
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def kill(pid: int) -> None:
+    """SIGKILL a process, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_alive(pid), what=f"{pid} dies")

@@ -1,0 +1,117 @@
+"""redis/*.lua of the scripts: what they refuse, they refuse before they write."""
+
+import json
+from typing import Any
+
+import pytest
+
+import redis
+from tests.scripts.ops import LUA, Ops
+
+SALT, HASH = "a" * 32, "b" * 64
+CREATE = ["1795230000", "Orders", "a b", "", "", "", "0a1b2c3d", SALT, HASH]
+ROTATE = ["1795230000", "60", "0a1b2c3d", SALT, HASH]
+
+
+def run(ops: Ops, name: str, key: str, *arguments: str) -> Any:
+    return ops.redis.eval((LUA / f"{name}.lua").read_text(), 1, key, *arguments)
+
+
+def changed(arguments: list[str], place: int, value: str) -> list[str]:
+    return [*arguments[:place], value, *arguments[place + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("client_create", CREATE[:-1]),
+        ("client_create", [*CREATE, "more"]),
+        *(
+            ("client_create", changed(CREATE, place, value))
+            for place, value in (
+                (0, "now"), (0, ""), (1, "a\nb"), (2, 'a"b'), (2, "a\\b"), (2, "a\tb"),
+                (3, "a\x00"),
+                (4, "0"), (4, "1.5"), (4, "x"), (5, "-1"), (6, "0A1B2C3D"), (6, "0a1b2c3"),
+                (7, SALT + "0"), (8, "g" * 64), (8, ""),
+            )
+        ),
+        ("client_set", ["1795230000", "status"]),
+        ("client_set", ["1795230000", "status", "gone"]),
+        ("client_set", ["1795230000", "secrets", "[]"]),
+        ("client_set", ["1795230000", "scopes", 'a"']),
+        ("client_set", ["now", "scopes", "a"]),
+        ("client_rotate", ROTATE[:-1]),
+        *(
+            ("client_rotate", changed(ROTATE, place, value))
+            for place, value in ((0, "x"), (1, "-1"), (2, "x"), (3, "x"), (4, "x"))
+        ),
+        ("not_before", []),
+        ("not_before", [""]),
+        ("not_before", ["now"]),
+        ("not_before", ["1795230000.5"]),
+        ("not_before", ["179523000000"]),
+    ],
+)  # fmt: skip
+def test_arguments_that_cannot_be_stored_are_refused(
+    ops: Ops, name: str, arguments: list[str]
+) -> None:
+    """The answer is INVALID and nothing has changed, even for a client that is there."""
+    ops.create()
+    before = ops.state()
+    key = "client:new" if name == "client_create" else "client:orders"
+    with pytest.raises(redis.ResponseError, match=r"^INVALID"):
+        run(ops, name, key, *arguments)
+    assert before == ops.state()
+
+
+def test_create_never_overwrites(ops: Ops) -> None:
+    """An id that has a client keeps it."""
+    assert b"OK" == run(ops, "client_create", "client:orders", *CREATE)
+    before = ops.state()
+    with pytest.raises(redis.ResponseError, match=r"^TAKEN"):
+        run(ops, "client_create", "client:orders", *changed(CREATE, 2, "other"))
+    assert before == ops.state()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("client_set", ["1795230000", "status", "active"]), ("client_rotate", ROTATE)],
+)
+def test_an_unknown_client_is_not_made(ops: Ops, name: str, arguments: list[str]) -> None:
+    """Only client_create creates."""
+    with pytest.raises(redis.ResponseError, match=r"^UNKNOWN"):
+        run(ops, name, "client:nobody", *arguments)
+    assert {} == ops.state()
+
+
+def test_set_answers_what_was_before(ops: Ops) -> None:
+    """The previous value, for the audit trail."""
+    ops.create("orders", "a b")
+    assert b"a b" == run(ops, "client_set", "client:orders", "1795230000", "scopes", "c")
+    assert ("c", "1795230000") == (ops.client()["scopes"], ops.client()["updated_at"])
+
+
+def test_stored_times_are_whole_numbers(ops: Ops) -> None:
+    """Lua keeps numbers as floats; none of it shows in the JSON."""
+    run(ops, "client_create", "client:orders", *CREATE)
+    run(ops, "client_rotate", "client:orders", *changed(ROTATE, 2, "0a1b2c3e"))
+    assert [
+        {"id": "0a1b2c3e", "not_before_s": 1795230000, "not_after_s": 0},
+        {"id": "0a1b2c3d", "not_before_s": 1795230000, "not_after_s": 1795230060},
+    ] == [
+        {name: value for name, value in secret.items() if name not in {"salt", "hash"}}
+        for secret in json.loads(ops.client()["secrets"])
+    ]
+    assert "." not in ops.client()["secrets"]
+
+
+@pytest.mark.parametrize(
+    ("present", "in_force"), [("5", 100), ("100", 101), ("104", 105), ("300", 300), ("x", 100)]
+)
+def test_not_before_only_rises(ops: Ops, present: str, in_force: int) -> None:
+    """The latest value wins, and outlives every token that it kills."""
+    ops.redis.set("notbefore:orders", present)
+    assert in_force == run(ops, "not_before", "notbefore:orders", "100")
+    assert str(in_force).encode() == ops.redis.get("notbefore:orders")
+    expected = 86_460 + in_force - 100
+    assert expected - 5 <= ops.redis.ttl("notbefore:orders") <= expected

@@ -1,0 +1,78 @@
+"""The store twice: on fakeredis, and on a real Redis that is started once and emptied each time."""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+
+import redis
+from app.line import Line
+from app.store import Connection, Store
+from tests.fake_line import AskingLine
+from tests.processes import until
+from tests.service import Clock
+
+
+@dataclass
+class Backend:
+    """A store, and the test's own hand in its Redis. `new_line` is what another worker has."""
+
+    name: str
+    store: Store
+    redis: "redis.Redis"
+    new_line: Callable[[], Connection]
+
+    def ends_at(self, key: str) -> int:
+        """Return when a key ends, epoch seconds; -1 for never, -2 when there is none."""
+        return int(self.redis.expiretime(key))
+
+    def eval(self, script: str, keys: list[str], *args: str | int) -> Any:
+        """Run one of redis/*.lua as the ops scripts do."""
+        text = (Path(__file__).parents[2] / "redis" / f"{script}.lua").read_text()
+        return self.redis.eval(text, len(keys), *keys, *args)
+
+
+@pytest.fixture(scope="session")
+def redis_socket() -> Iterator[Path]:
+    """The unix socket of a Redis in a folder of its own, killed by its pid at the end."""
+    with tempfile.TemporaryDirectory(prefix="store-") as folder:
+        path = Path(folder) / "redis.sock"
+        command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as process:
+            try:
+                until(path.exists, what="redis-server listens")
+                yield path
+            finally:
+                process.kill()
+
+
+@pytest.fixture(params=["fakeredis", "redis"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Each test runs on both."""
+    new_line: Callable[[], Connection]
+    options: Any = {"decode_responses": True, "encoding_errors": "surrogateescape"}
+    if request.param == "fakeredis":
+        server = fakeredis.FakeServer()
+        connection: redis.Redis = fakeredis.FakeRedis(server=server, **options)
+        new_line = lambda: AskingLine(fakeredis.FakeRedis(server=server, **options))  # noqa: E731
+    else:
+        path = request.getfixturevalue("redis_socket")
+        connection = redis.Redis(unix_socket_path=str(path), **options)
+        connection.flushall()
+        new_line = lambda: Line(f"unix://{path}", timeout_s=5)  # noqa: E731
+    lines: list[Connection] = []
+
+    def kept_line() -> Connection:
+        lines.append(new_line())
+        return lines[-1]
+
+    yield Backend(str(request.param), Store(kept_line(), clock=Clock()), connection, kept_line)
+    for line in lines:
+        if isinstance(line, Line):
+            line.close()
+    connection.close()

@@ -1,0 +1,95 @@
+"""The rate of a client: a burst of one second, then an even pace."""
+
+import pytest
+
+import redis
+from tests.store.conftest import Backend
+
+SECOND_US = 1_000_000
+
+
+def now_us(backend: Backend) -> int:
+    seconds, micros = backend.redis.time()
+    return int(seconds) * SECOND_US + int(micros)
+
+
+def taken(backend: Backend, rate_per_s: int, calls: int) -> list[int]:
+    return [backend.store.retry_after("demo", rate_per_s) for _ in range(calls)]
+
+
+def test_first_second_may_be_used_at_once(backend: Backend) -> None:
+    """As many calls as the rate says pass in a burst, the next is told to wait."""
+    assert [0, 1] == taken(backend, 1, 2)
+    backend.redis.delete("rate:demo")
+    assert [0] * 1000 == taken(backend, 1000, 1000)
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "ahead_us", "wait_s"),
+    [
+        (1, 0, 0),
+        (1, 60 * SECOND_US, 60),
+        (2, 0, 0),
+        (2, 60 * SECOND_US, 60),
+        (1000, -60 * SECOND_US, 0),
+        (1000, 30 * SECOND_US, 30),
+    ],
+)
+def test_wait_is_counted_from_the_calls_taken(
+    backend: Backend, rate_per_s: int, ahead_us: int, wait_s: int
+) -> None:
+    """The state is when the calls so far would have arrived at an even pace.
+
+    A minute ahead of the pace means a minute to wait, give or take the time this test needs.
+    """
+    backend.redis.set("rate:demo", str(now_us(backend) + ahead_us))
+    found = backend.store.retry_after("demo", rate_per_s)
+    assert wait_s - 2 <= found <= wait_s
+
+
+def test_half_a_second_gives_half_the_burst_back(backend: Backend) -> None:
+    """At 1,000 a second a client that is a second ahead minus a half may make some 500 calls."""
+    backend.redis.set("rate:demo", str(now_us(backend) + SECOND_US // 2))
+    free = next(n for n in range(20_000) if backend.store.retry_after("demo", 1000))
+    assert free >= 499
+
+
+def test_waiting_what_is_told_is_enough(backend: Backend) -> None:
+    """Seconds are rounded up: whoever waits them is let through."""
+    start_us = now_us(backend)
+    backend.redis.set("rate:demo", str(start_us + 40 * SECOND_US))
+    wait_s = backend.store.retry_after("demo", 1)
+    arrival_us = int(str(backend.redis.get("rate:demo")))
+    backend.redis.set("rate:demo", str(arrival_us - wait_s * SECOND_US))
+    assert 0 == backend.store.retry_after("demo", 1)
+
+
+def test_refused_call_is_not_counted(backend: Backend) -> None:
+    """Asking again and again does not push the end of the wait away."""
+    state = str(now_us(backend) + 100 * SECOND_US)
+    backend.redis.set("rate:demo", state)
+    assert all(wait_s > 90 for wait_s in taken(backend, 1, 5))
+    assert state == backend.redis.get("rate:demo")
+
+
+def test_clients_have_rates_of_their_own(backend: Backend) -> None:
+    """One client's burst is nothing to another."""
+    backend.redis.set("rate:demo", str(now_us(backend) + 60 * SECOND_US))
+    assert [True, 0] == [
+        backend.store.retry_after("demo", 1) > 0,
+        backend.store.retry_after("other", 1),
+    ]
+
+
+def test_state_ends_by_itself(backend: Backend) -> None:
+    """A client that is quiet for two seconds has its whole burst back, and takes no memory."""
+    backend.store.retry_after("demo", 5)
+    assert 0 < backend.redis.pttl("rate:demo") <= 2000
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "1.5", "many", "", "nan"])
+def test_script_refuses_what_is_no_rate(backend: Backend, rate: str) -> None:
+    """Before it writes anything."""
+    with pytest.raises(redis.ResponseError, match="RATE"):
+        backend.eval("rate_limit", ["rate:demo"], rate)
+    assert [] == backend.redis.keys("*")

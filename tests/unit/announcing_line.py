@@ -1,0 +1,37 @@
+"""A line that announces changes when a test says so, and counts what it is asked."""
+
+from typing import Any
+
+import redis
+from app.line import Command
+from tests.fake_line import AskingLine
+
+
+class AnnouncingLine(AskingLine):
+    """Current until `is_up` is False; `rushing` is announced together with the next answer."""
+
+    def __init__(self, connection: "redis.Redis") -> None:
+        super().__init__(connection)
+        self.is_up = True
+        self.asked: list[str] = []
+        self.round_trips = 0
+        self.rushing: list[str] = []
+
+    def is_current(self) -> bool:
+        return self.is_up
+
+    def take_news(self) -> list[list[str] | None]:
+        news, self.news = self.news, []
+        return news
+
+    def ask(self, *commands: Command) -> list[Any]:
+        self.round_trips += 1
+        self.asked += [" ".join(str(part) for part in command[:2]) for command in commands]
+        replies = super().ask(*commands)
+        if self.rushing:
+            self.news.append(self.rushing)
+            self.rushing = []
+        return replies
+
+    def announce(self, *keys: str) -> None:
+        self.news.append(list(keys))

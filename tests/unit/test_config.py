@@ -1,0 +1,155 @@
+"""The environment is read once; whoever made mistakes in it is told all of them at once."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from app.config import Config
+from app.errors import ConfigError
+
+GOOD = {"ISSUER": "https://auth.example", "KEYS_DIR": "/keys", "REDIS_URL": "redis://localhost"}
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        Config.from_environ(environ)
+    return str(raised.value).split("; ")
+
+
+def test_least_environment_gives_the_defaults() -> None:
+    """Three variables are enough; every other one has a default."""
+    expected = Config(
+        issuer="https://auth.example",
+        audience="https://auth.example",
+        realm="portcullis",
+        keys_dir=Path("/keys"),
+        redis_url="redis://localhost",
+        redis_timeout_ms=150,
+        token_ttl_s=3600,
+        leeway_s=0,
+        audit_max_entries=100_000,
+        heartbeat_ms=250,
+        warm_tokens=100_000,
+        warm_clients=10_000,
+        metrics_dir=None,
+    )
+    assert expected == Config.from_environ(GOOD)
+
+
+def test_full_environment_is_read_as_written() -> None:
+    """Each variable lands in its own field."""
+    environ = {
+        "ISSUER": "http://127.0.0.1:8080/auth",
+        "AUDIENCE": "urn:orders",
+        "REALM": "the gate",
+        "KEYS_DIR": "keys",
+        "REDIS_URL": "unix://app:pass@/run/redis.sock",
+        "REDIS_TIMEOUT_MS": "10000",
+        "TOKEN_TTL_S": "86400",
+        "LEEWAY_S": "60",
+        "AUDIT_MAX_ENTRIES": "1",
+        "HEARTBEAT_MS": "500",
+        "WARM_TOKENS": "2",
+        "WARM_CLIENTS": "3",
+        "METRICS_DIR": "/metrics",
+    }
+    expected = Config(
+        "http://127.0.0.1:8080/auth",
+        "urn:orders",
+        "the gate",
+        Path("keys"),
+        "unix://app:pass@/run/redis.sock",
+        10_000,
+        86_400,
+        60,
+        1,
+        500,
+        2,
+        3,
+        Path("/metrics"),
+    )
+    assert expected == Config.from_environ(environ)
+
+
+def test_empty_variable_counts_as_unset() -> None:
+    """`TOKEN_TTL_S=` in an env file means the default, `ISSUER=` means missing."""
+    assert 3600 == Config.from_environ({**GOOD, "TOKEN_TTL_S": ""}).token_ttl_s
+    assert ["ISSUER is not set"] == problems({**GOOD, "ISSUER": ""})
+
+
+def test_empty_environment_names_what_is_required_and_nothing_else() -> None:
+    """A missing issuer is one problem, though the audience would have come from it."""
+    expected = ["ISSUER is not set", "KEYS_DIR is not set", "REDIS_URL is not set"]
+    assert expected == problems({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("ISSUER", "auth.example", "must be an http(s) URL"),
+        ("ISSUER", "ftp://auth.example", "must be an http(s) URL"),
+        ("ISSUER", "https://", "must be an http(s) URL"),
+        ("ISSUER", "https://a.example:port", "must be an http(s) URL"),
+        ("ISSUER", "https://[", "must be an http(s) URL"),
+        ("ISSUER", "https://a.example/", "must have no query, no fragment and no trailing slash"),
+        ("ISSUER", "https://a.example?x", "must have no query, no fragment and no trailing slash"),
+        ("ISSUER", "https://a.example#x", "must have no query, no fragment and no trailing slash"),
+        ("ISSUER", "https://a.example/\u00e9", "must be 1 to 256 printable ASCII characters"),
+        ("ISSUER", 'https://a.example/"', "must be 1 to 256 printable ASCII characters"),
+        ("ISSUER", "https://a.example/" + "x" * 256, "must be 1 to 256 printable ASCII"),
+        ("AUDIENCE", "a\\b", "must be 1 to 256 printable ASCII characters"),
+        ("AUDIENCE", "a\nb", "must be 1 to 256 printable ASCII characters"),
+        ("REALM", 'a", error="', "must be 1 to 256 printable ASCII characters"),
+        (
+            "REDIS_URL",
+            "localhost:6379",
+            "must be a URL that begins with redis://, rediss:// or unix://",
+        ),
+        (
+            "REDIS_URL",
+            "http://localhost",
+            "must be a URL that begins with redis://, rediss:// or unix://",
+        ),
+        ("REDIS_URL", "redis://[", "must be a URL that begins with redis://, rediss:// or unix://"),
+        ("REDIS_URL", "redis://host:port", "must be a URL that begins with redis://"),
+        ("REDIS_TIMEOUT_MS", "0", "must be a whole number from 1 to 10000"),
+        ("REDIS_TIMEOUT_MS", "10001", "must be a whole number from 1 to 10000"),
+        ("TOKEN_TTL_S", "0", "must be a whole number from 1 to 86400"),
+        ("TOKEN_TTL_S", "86401", "must be a whole number from 1 to 86400"),
+        ("TOKEN_TTL_S", "1e3", "must be a whole number from 1 to 86400"),
+        ("TOKEN_TTL_S", "-5", "must be a whole number from 1 to 86400"),
+        ("TOKEN_TTL_S", "\u0661\u0662", "must be a whole number from 1 to 86400"),
+        ("TOKEN_TTL_S", "9" * 5000, "must be a whole number from 1 to 86400"),
+        ("LEEWAY_S", "61", "must be a whole number from 0 to 60"),
+        ("LEEWAY_S", "0.5", "must be a whole number from 0 to 60"),
+        ("AUDIT_MAX_ENTRIES", "many", "must be a whole number from 1 to 1000000000"),
+    ],
+)
+def test_unusable_value_is_named_with_its_rule(name: str, value: str, problem: str) -> None:
+    """One bad variable gives one problem, which names the variable and says what it must be."""
+    found = problems({**GOOD, "AUDIENCE": "urn:x", name: value})
+    assert 1 == len(found)
+    assert found[0].startswith(f"{name} {problem}")
+
+
+def test_many_mistakes_are_reported_together() -> None:
+    """Nobody fixes one variable to be told of the next."""
+    environ = {
+        "ISSUER": "nowhere",
+        "AUDIENCE": '"',
+        "REALM": "\\",
+        "REDIS_URL": "tcp://x",
+        "REDIS_TIMEOUT_MS": "soon",
+        "TOKEN_TTL_S": "long",
+        "LEEWAY_S": "61",
+        "AUDIT_MAX_ENTRIES": "0",
+    }
+    expected = [*environ, "KEYS_DIR"]
+    assert sorted(expected) == sorted(one.split()[0] for one in problems(environ))
+
+
+def test_configuration_cannot_be_changed() -> None:
+    """What was read at the start holds until the end."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config.from_environ(GOOD).leeway_s = 60  # type: ignore[misc]

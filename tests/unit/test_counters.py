@@ -1,0 +1,97 @@
+"""Counts that survive the worker that made them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.counters import Counters
+
+NAMES, GAUGES = ["asked", "refused"], ["warm"]
+COUNT_AND_WAIT = """
+import sys
+from pathlib import Path
+from app.counters import Counters
+counters = Counters(Path(sys.argv[1]), ["asked", "refused"], ["warm"])
+counters.counts[counters.index["asked"]] += int(sys.argv[2])
+counters.counts[counters.index["warm"]] = 7
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+def another_worker(directory: Path, asked: int) -> subprocess.Popen[str]:
+    """A process that has counted and lives until its input ends."""
+    command = [sys.executable, "-c", COUNT_AND_WAIT, str(directory), str(asked)]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    assert "counted\n" == worker.stdout.readline()
+    return worker
+
+
+def kill(worker: subprocess.Popen[str]) -> None:
+    with worker:
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def counters(tmp_path: Path) -> Counters:
+    return Counters(tmp_path / "metrics", NAMES, GAUGES)
+
+
+def test_counts_of_all_workers_are_added_up(counters: Counters, tmp_path: Path) -> None:
+    """Whoever is asked knows what the others have counted."""
+    worker = another_worker(tmp_path / "metrics", 5)
+    counters.counts[counters.index["asked"]] += 2
+    try:
+        assert {"asked": 7, "refused": 0, "warm": 7} == counters.totals()
+        assert 2 == counters.workers()
+    finally:
+        kill(worker)
+
+
+def test_killed_worker_leaves_its_counts_and_takes_its_gauges(
+    counters: Counters, tmp_path: Path
+) -> None:
+    """SIGKILL loses nothing, however often, and no file stays behind for each."""
+    for asked in (1, 10, 100):
+        kill(another_worker(tmp_path / "metrics", asked))
+    for _ in range(2):
+        assert {"asked": 111, "refused": 0, "warm": 0} == counters.totals()
+    assert 1 == counters.workers()
+    assert 3 == len(list((tmp_path / "metrics").iterdir()))
+
+
+def test_new_worker_keeps_what_the_ended_ones_counted(tmp_path: Path) -> None:
+    """A restart of the whole gateway does not set a counter back."""
+    kill(another_worker(tmp_path, 3))
+    assert 3 == Counters(tmp_path, NAMES, GAUGES).totals()["asked"]
+
+
+def test_file_of_another_process_with_the_same_pid_is_a_dead_ones(tmp_path: Path) -> None:
+    """A pid comes back; a pid with a start time does not."""
+    counters = Counters(tmp_path, NAMES, GAUGES)
+    (own,) = [path for path in tmp_path.iterdir() if path.name.startswith(str(os.getpid()))]
+    counts = memoryview(bytearray(24)).cast("Q")
+    counts[0] = 4
+    (tmp_path / f"{os.getpid()}-1").write_bytes(counts.tobytes())
+    assert 4 == counters.totals()["asked"]
+    assert own.exists()
+    assert 1 == counters.workers()
+
+
+def test_file_with_other_names_counts_for_nothing(counters: Counters, tmp_path: Path) -> None:
+    """After an upgrade the counters begin anew, as Prometheus knows how to read."""
+    (tmp_path / "metrics" / "1-1").write_bytes(b"\x01" * 8)
+    assert 0 == counters.totals()["asked"]
+
+
+def test_counters_without_a_folder_are_this_workers_alone() -> None:
+    """Nothing is written where nobody said where."""
+    counters = Counters(None, NAMES, GAUGES)
+    counters.counts[counters.index["refused"]] += 1
+    assert {"asked": 0, "refused": 1, "warm": 0} == counters.totals()
+    assert 1 == counters.workers()

@@ -1,0 +1,61 @@
+"""The app's workers one by one: a connection to each, past nginx."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.processes import state_of, until
+from tests.stack import Stack
+from tests.wire import Answer, Connection, request
+
+
+@contextmanager
+def connections_to_workers(stack: Stack) -> Iterator[dict[int, Connection]]:
+    """Give one kept connection per worker, by its pid.
+
+    While a connection is made, all other workers stand still, so that only the one can accept it.
+    """
+    found: dict[int, Connection] = {}
+    pids = stack.workers()
+    try:
+        for pid in pids:
+            with _frozen([other for other in pids if other != pid]):
+                found[pid] = Connection(stack.app_address)
+                assert found[pid].ask(request("GET", "/health")).status == 200
+        yield found
+    finally:
+        for connection in found.values():
+            connection.close()
+
+
+@contextmanager
+def _frozen(pids: list[int]) -> Iterator[None]:
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            until(lambda pid=pid: state_of(pid) == "T", what=f"{pid} stops")  # type: ignore[misc]
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def validate(token: str, scope: str = "", request_id: str = "", **headers: str) -> bytes:
+    """Return the bytes of a question to /validate, as nginx asks it; names with `_` for `-`."""
+    sent = {
+        "X-Required-Scope": scope,
+        "X-Original-Method": "GET",
+        "X-Request-ID": request_id,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    kept = {name: value for name, value in sent.items() if value}
+    return request("GET", "/validate?path=decoded", kept, token=token)
+
+
+def ask_all(connections: dict[int, Connection], data: bytes) -> list[Answer]:
+    """Ask every worker the same at once; return their answers."""
+    for connection in connections.values():
+        connection.send(data)
+    return [connection.receive() for connection in connections.values()]
