@@ -105,24 +105,34 @@ class Journal:
                 reported = self.dropped
 
     def _write(self, batch: Sequence[tuple[Mapping[str, str], Use | None]]) -> Exception | None:
-        """Write a batch; take what was written off the queue, and return what refused the rest.
+        """Write a batch, all of it or nothing; return what refused it.
 
-        A use that cannot be noted is no reason to write the entries again.
+        A Redis that can take entries again in the middle of a batch would otherwise have some of
+        it already, and out of order. A use that cannot be noted is no reason to write them again.
         """
-        commands: list[Command] = []
+        entries: list[Command] = []
         for entry, _ in batch:
             fields = [part for pair in entry.items() for part in pair]
-            commands.append(("XADD", "audit", "MAXLEN", "~", self._most_entries, "*", *fields))
+            entries.append(("XADD", "audit", "MAXLEN", "~", self._most_entries, "*", *fields))
+        uses: list[Command] = []
         last_uses = {(use.client_id, use.secret_id): use.now_s for _, use in batch if use}
         for (client_id, secret_id), now_s in last_uses.items():
             key = f"used:{client_id}"
-            commands += [("HSET", key, secret_id, now_s), ("EXPIRE", key, _USED_TTL_S)]
-        replies = self._line.ask(*commands)
-        for reply in replies[: len(batch)]:
-            if isinstance(reply, Exception):
-                return reply
-            self._waiting.popleft()
-        for reply in replies[len(batch) :]:
+            uses += [("HSET", key, secret_id, now_s), ("EXPIRE", key, _USED_TTL_S)]
+        replies = self._line.ask(("MULTI",), *entries, ("EXEC",), *uses)
+        refusal = _refusal(replies[len(entries) + 1])
+        if refusal is None:
+            for _ in batch:
+                self._waiting.popleft()
+        for reply in replies[len(entries) + 2 :]:
             if isinstance(reply, Exception):
                 log.error("use of a secret not noted: %s", reply)
-        return None
+        return refusal
+
+
+def _refusal(executed: object) -> Exception | None:
+    """Return why a transaction was not carried out, or what its first command met."""
+    if isinstance(executed, Exception):
+        return executed
+    first = executed[0] if isinstance(executed, list) and executed else executed
+    return first if isinstance(first, Exception) else None
