@@ -44,9 +44,10 @@ class Parameters:
 
 def read_parameters(req: falcon.Request) -> Parameters:
     """Return the body's parameters; raise InvalidRequest or RequestTooLarge."""
-    in_uri = {name for name, _ in parse_qsl(req.query_string, keep_blank_values=True)}
-    if not _BODY_ONLY.isdisjoint(in_uri):
-        raise InvalidRequest("parameters belong in the body, not in the URI")
+    if req.query_string:
+        in_uri = {name for name, _ in parse_qsl(req.query_string, keep_blank_values=True)}
+        if not _BODY_ONLY.isdisjoint(in_uri):
+            raise InvalidRequest("parameters belong in the body, not in the URI")
     body = _read_body(req)
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
     if media_type == _FORM:

@@ -23,6 +23,7 @@ class RevocationEndpoint:
         self, store: Store, memory: Memory, journal: Journal, metrics: Metrics, verifier: Verifier
     ) -> None:
         self._store = store
+        self._memory = memory
         self._authentication = ClientAuthentication(store, memory)
         self._journal = journal
         self._metrics = metrics
@@ -54,7 +55,7 @@ class RevocationEndpoint:
 
     def _claims(self, token: str) -> Claims | None:
         try:
-            return self._verifier.verify(token)
+            return self._memory.claims(token, self._verifier.now())
         except Refused:
             return None
 

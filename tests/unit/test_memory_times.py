@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import Expired, Refused
 from tests.forgery import NOW, good_header, good_payload, sign
 from tests.service import DATASET, add_key
 from tests.unit.worker import Worker
@@ -147,3 +148,26 @@ def test_keyring_that_is_only_touched_changes_nothing(worker: Worker) -> None:
     (worker.keys_dir / "keyring").write_text("# again\n" + "".join(reversed(lines(worker))))
     pass_time(worker, SOONEST_S)
     assert [] == worker.asked(token)
+
+
+def test_claims_of_a_warm_token_end_with_it(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What /revoke and /introspect ask: no second verification, and none the wiser after exp."""
+    token = worker.token(exp=NOW + 60)
+    text = token.removeprefix("Bearer ")
+    cold = worker.memory.claims(text, NOW)
+    assert "ok" == worker.reason(token)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.verifier.verify", lambda *_, **__: pytest.fail("verified again"))
+        assert cold == worker.memory.claims(text, NOW + 59)
+        with pytest.raises(Expired):
+            worker.memory.claims(text, NOW + 60)
+
+
+def test_claims_are_read_only_from_the_spelling_that_was_verified(worker: Worker) -> None:
+    """A warm token's neighbour is looked at like a stranger."""
+    token = worker.token()
+    assert "ok" == worker.reason(token)
+    with pytest.raises(Refused):
+        worker.memory.claims(token.removeprefix("Bearer ") + "A", NOW)
