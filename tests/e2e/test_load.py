@@ -1,13 +1,16 @@
 """Many requests at once: no wrong decision, no crossed identity, nothing revoked let in.
 
-LOAD_REQUESTS and REVOKE_ROUNDS change how many.
+LOAD_REQUESTS and REVOKE_ROUNDS change how many, REDIS_RESTARTS how often Redis is killed meanwhile.
 """
 
 import os
 import random
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,6 +22,7 @@ from tests.workers import connections_to_workers, validate
 
 REQUESTS = int(os.environ.get("LOAD_REQUESTS", "100000"))
 ROUNDS = int(os.environ.get("REVOKE_ROUNDS", "10000"))
+RESTARTS = int(os.environ.get("REDIS_RESTARTS", "3"))
 LANES = 20
 AT_ONCE = 16
 """Requests that each lane has in flight."""
@@ -201,11 +205,19 @@ class Revoker:
 
 
 def test_revoked_token_is_refused_by_every_worker_at_once(stack: Stack) -> None:
-    """10,000 times: good on each worker and through nginx, revoked, and never good again."""
+    """10,000 times: good on each worker and through nginx, revoked, and never good again.
+
+    Under load all the while, with Redis killed and started again in between.
+    """
     client = stack.client_create("revoked", "demo:read")
     began = time.monotonic()
     seen: Counter[int] = Counter()
-    with connections_to_workers(stack) as workers, stack.connect() as through_nginx:
+    restarts = {ROUNDS * (number + 1) // (RESTARTS + 1) // 50 for number in range(RESTARTS)}
+    with (
+        connections_to_workers(stack) as workers,
+        stack.connect() as through_nginx,
+        background_load(stack) as served,
+    ):
         revoker = Revoker(stack, client, through_nginx)
         everywhere: dict[int, Connection] = {**workers, 0: through_nginx}
         for first in range(0, ROUNDS, 50):
@@ -220,9 +232,52 @@ def test_revoked_token_is_refused_by_every_worker_at_once(stack: Stack) -> None:
                 if is_disabling(number):
                     revoker.set_status("active")
                     accepted(everywhere, token)
-    print(f"\n{ROUNDS} rounds in {time.monotonic() - began:.1f} s: {dict(revoker.done)}, {seen}")
+            if first // 50 in restarts:
+                revoked = [one for at, one in enumerate(tokens, first) if not is_disabling(at)]
+                restart_redis(stack, everywhere, revoked)
+    took_s = time.monotonic() - began
+    print(f"\n{ROUNDS} rounds in {took_s:.1f} s: {dict(revoker.done)}, {seen}, beside {served}")
     assert seen[503] <= seen.total() * MOST_UNDECIDED
+    assert served[200] > ROUNDS
+    assert set(served) <= {200, 503}
     stack.script("client", "delete", "revoked", "--yes")
+
+
+def restart_redis(stack: Stack, everywhere: dict[int, Connection], revoked: list[Token]) -> None:
+    """Kill Redis and start it again; what was revoked is refused while it is away and after."""
+    os.kill(stack.pid("redis"), signal.SIGKILL)
+    for token in revoked:
+        assert {401, 503} >= set(tried(everywhere, token))
+    stack.start()
+    for token in revoked:
+        seen: list[list[int]] = []
+
+        def is_refused(token: Token = token, seen: list[list[int]] = seen) -> bool:
+            seen.append(tried(everywhere, token))
+            return set(seen[-1]) == {401}
+
+        until(is_refused, what="a revoked token is known for what it is")
+        assert {401, 503} >= {status for statuses in seen for status in statuses}
+
+
+@contextmanager
+def background_load(stack: Stack) -> Iterator[Counter[int]]:
+    """Keep all workers busy with good tokens; count what they were answered."""
+    served: Counter[int] = Counter()
+    asked = [request("GET", "/demo/read", token=stack.mint()) for _ in range(10)]
+    is_over = threading.Event()
+
+    def load() -> None:
+        while not is_over.is_set():
+            served.update(answer.status for answer in pipeline(stack.address, asked))
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        yield served
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def accepted(everywhere: dict[int, Connection], token: Token) -> None:
