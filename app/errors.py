@@ -16,7 +16,7 @@ class OAuthError(Exception):
     status: ClassVar[int] = 400
     error: ClassVar[str]
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002 - those who challenge need it
         return {}
 
 
@@ -38,9 +38,9 @@ class InvalidClient(OAuthError):
         super().__init__("client authentication failed")
         self.used_header = used_header
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, realm: str) -> dict[str, str]:
         """RFC 6749 §5.2: the challenge matches the scheme that the client used."""
-        return {"WWW-Authenticate": 'Basic realm="portcullis"'} if self.used_header else {}
+        return {"WWW-Authenticate": f'Basic realm="{realm}"'} if self.used_header else {}
 
 
 class InvalidScope(OAuthError):
@@ -61,18 +61,29 @@ class UnsupportedGrantType(OAuthError):
     error = "unsupported_grant_type"
 
 
-class StoreUnavailable(OAuthError):
-    """Redis did not answer, or answered with an error. Nothing may be assumed from it."""
+class TemporarilyUnavailable(OAuthError):
+    """What is wrong is the server's, and may pass. `detail` is for the log."""
 
     status = 503
     error = "temporarily_unavailable"
 
-    def __init__(self, detail: str = "the store is unavailable") -> None:
+    def __init__(self, detail: str) -> None:
         super().__init__("the server cannot answer now; try again shortly")
         self.detail = detail
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002
         return {"Retry-After": "1"}
+
+
+class StoreUnavailable(TemporarilyUnavailable):
+    """Redis did not answer, or answered with an error. Nothing may be assumed from it."""
+
+    def __init__(self, detail: str = "the store is unavailable") -> None:
+        super().__init__(detail)
+
+
+class NoSigningKey(TemporarilyUnavailable):
+    """Every key of the keyring is published, and none may sign yet."""
 
 
 class Refused(Exception):

@@ -21,7 +21,7 @@ from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.utils import base64url_decode, base64url_encode
 
 from app.clients import LONGEST_TTL_S
-from app.errors import ConfigError, UnknownKey
+from app.errors import ConfigError, NoSigningKey, UnknownKey
 
 ALGORITHMS = ("ES256", "EdDSA", "RS256", "HS256")
 _OVERLAP_S = LONGEST_TTL_S + 60
@@ -62,10 +62,11 @@ class KeyRing:
     keys: tuple[Key, ...]
 
     def signer(self, now: float) -> Key:
-        """Return the key that signs at `now`: the newest whose time has come."""
+        """Return the newest key whose time has come at `now`; raise NoSigningKey."""
         ready = [key for key in self.keys if key.signs_from_s <= now]
         if not ready:
-            raise ConfigError("the keyring has no key that may sign yet")
+            log.error("tokens cannot be minted: the keyring has no key that may sign yet")
+            raise NoSigningKey("no key may sign yet")
         return ready[-1]
 
     def find(self, kid: object, now: float) -> Key:

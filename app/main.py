@@ -97,8 +97,9 @@ def _oauth_app(
     issuer, audience = config.issuer, config.audience
     app = falcon.App()
     app.add_error_handler(Exception, rendering.render_surprise)
-    app.add_error_handler(falcon.HTTPError, rendering.render_http_error)
-    app.add_error_handler(OAuthError, rendering.render_oauth_error)
+    renderer = rendering.ErrorRenderer(config.realm)
+    app.add_error_handler(falcon.HTTPError, renderer.http_error)
+    app.add_error_handler(OAuthError, renderer.oauth_error)
     for path, is_once in (("/token", False), ("/ott", True)):
         endpoint = TokenEndpoint(
             store,

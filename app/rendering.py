@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import dataclass
 
 import falcon
 
@@ -28,23 +29,28 @@ _QUOTABLE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 log = logging.getLogger("portcullis")
 
 
-def render_oauth_error(
-    _req: falcon.Request, resp: falcon.Response, error: OAuthError, _params: object
-) -> None:
-    """RFC 6749 §5.2."""
-    resp.status = error.status
-    resp.media = {"error": error.error, "error_description": str(error)}
-    resp.set_headers(error.headers())
-    forbid_storing(resp)
+@dataclass(frozen=True, slots=True)
+class ErrorRenderer:
+    """Errors of the OAuth endpoints as JSON. `realm` stands in the challenges."""
 
+    realm: str
 
-def render_http_error(
-    req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object
-) -> None:
-    """What Falcon itself refuses, such as a method or a path that is not served."""
-    render_oauth_error(req, resp, InvalidRequest(error.title), params)
-    resp.status = error.status
-    resp.set_headers(error.headers or {})
+    def oauth_error(
+        self, _req: falcon.Request, resp: falcon.Response, error: OAuthError, _params: object
+    ) -> None:
+        """RFC 6749 §5.2."""
+        resp.status = error.status
+        resp.media = {"error": error.error, "error_description": str(error)}
+        resp.set_headers(error.headers(self.realm))
+        forbid_storing(resp)
+
+    def http_error(
+        self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object
+    ) -> None:
+        """What Falcon itself refuses, such as a method or a path that is not served."""
+        self.oauth_error(req, resp, InvalidRequest(error.title), params)
+        resp.status = error.status
+        resp.set_headers(error.headers or {})
 
 
 def render_surprise(

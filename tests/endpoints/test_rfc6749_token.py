@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.forgery import decode
-from tests.service import SECRET, Service, basic, client_fields
+from tests.service import SECRET, Service, basic, build_service, client_fields
 
 GRANT = "grant_type=client_credentials"
 CREDENTIALS = f"client_id=demo&client_secret={SECRET}"
@@ -205,3 +205,14 @@ def test_client_that_came_a_moment_ago_is_served(service: Service) -> None:
     service.redis.hset("client:fresh", mapping=client_fields())  # type: ignore[arg-type]
     known = service.asked_by("/token", "fresh", grant_type="client_credentials")
     assert [401, 200] == [unknown.status_code, known.status_code]
+
+
+@MINTS
+def test_keys_that_may_not_sign_yet_are_503(service: Service, path: str) -> None:
+    """A keyring of keys to come is a state that passes: try again, says the answer."""
+    (service.keys_dir / "keyring").write_text("es-1 ES256 99999999999\n")
+    answer = build_service(service.redis, service.keys_dir).asked_by(
+        path, grant_type="client_credentials"
+    )
+    assert (503, "temporarily_unavailable") == (answer.status_code, answer.json["error"])
+    assert "1" == answer.headers["Retry-After"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.clients import LONGEST_TTL_S
-from app.errors import ConfigError, UnknownKey
+from app.errors import ConfigError, NoSigningKey, UnknownKey
 from app.keys import KeyRing, KeyRingFile, load_keyring
 from tests.service import Clock, add_key
 
@@ -49,7 +49,7 @@ def test_keyring_with_no_key_ready_cannot_sign(keys_dir: Path) -> None:
     """A key is never used before its time, even when it is the only one."""
     add_key(keys_dir, "a", "ES256", SIGNS_FROM)
     ring = load_keyring(keys_dir)
-    with pytest.raises(ConfigError):
+    with pytest.raises(NoSigningKey):
         ring.signer(SIGNS_FROM - 1)
     assert "a" == ring.signer(SIGNS_FROM).kid
 

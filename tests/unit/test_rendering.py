@@ -31,8 +31,9 @@ def answer_to(error: Exception) -> testing.Result:
 
     app = falcon.App()
     app.add_error_handler(Exception, rendering.render_surprise)
-    app.add_error_handler(falcon.HTTPError, rendering.render_http_error)
-    app.add_error_handler(errors.OAuthError, rendering.render_oauth_error)
+    renderer = rendering.ErrorRenderer("the gate")
+    app.add_error_handler(falcon.HTTPError, renderer.http_error)
+    app.add_error_handler(errors.OAuthError, renderer.oauth_error)
     app.add_route("/", Endpoint())
     return testing.TestClient(app).simulate_get("/")
 
@@ -50,7 +51,7 @@ def answer_to(error: Exception) -> testing.Result:
             errors.InvalidClient(used_header=True),
             401,
             {"error": "invalid_client", "error_description": "client authentication failed"},
-            {"WWW-Authenticate": 'Basic realm="portcullis"'},
+            {"WWW-Authenticate": 'Basic realm="the gate"'},
         ),
         (
             errors.StoreUnavailable("inner detail"),
