@@ -149,15 +149,21 @@ class ClientDisabled(Refused):
 
 
 class MissingScope(Refused):
-    """`needed` is the space-separated scope that the challenge names (RFC 6750 §3)."""
+    """`needed` is the space-separated scope that the challenge names (RFC 6750 §3).
+
+    With `needs_once` it must be the scope of a one-time token.
+    """
 
     status = 403
     error = "insufficient_scope"
     reason = "missing_scope"
 
-    def __init__(self, needed: str) -> None:
-        super().__init__(f"needs {needed}")
+    def __init__(self, needed: str, *, needs_once: bool = False) -> None:
+        wanted = [needed] if needed else []
+        wanted += ["a one-time token"] if needs_once else []
+        super().__init__(f"needs {' and '.join(wanted)}")
         self.needed = needed
+        self.needs_once = needs_once
 
 
 class UnknownRoute(Refused):

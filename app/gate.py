@@ -13,6 +13,10 @@ from app.errors import ClientDisabled, MissingScope, Revoked, WrongAudience
 from app.tokens import Claims
 
 ROUTE_TABLE = "@routes"
+"""Stands alone where scopes are needed: the route table says which."""
+
+ONCE = "@once"
+"""Stands among the scopes that are needed: the token must be a one-time token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,22 @@ def check_audience(
         raise WrongAudience(f"aud is {' '.join(audiences)}")
 
 
+def scopes_held(scope: str, *, is_once: bool) -> frozenset[str]:
+    """Return what a token has to show for each word that is needed: its scopes, and ONCE.
+
+    A scope that a client was given by the name of one of our own words counts for nothing.
+    """
+    held = frozenset(scope.split()) - {ROUTE_TABLE, ONCE}
+    return held | {ONCE} if is_once else held
+
+
 def check_scope(scopes: frozenset[str], needed: str) -> str:
     """Return the scope that is needed; raise MissingScope unless all of it is there."""
-    if not scopes.issuperset(needed.split()):
+    words = needed.split()
+    if not scopes.issuperset(words):
+        if ONCE in words:
+            asked = " ".join(word for word in words if word != ONCE)
+            raise MissingScope(asked, needs_once=True)
         raise MissingScope(needed)
     return needed
 

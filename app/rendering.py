@@ -81,8 +81,12 @@ def _challenge(refusal: Refused, realm: str) -> str:
     challenge = f'Bearer realm="{realm}"'
     if refusal.error:
         challenge += f', error="{refusal.error}"'
-    if isinstance(refusal, MissingScope) and _QUOTABLE.fullmatch(refusal.needed):
-        challenge += f', scope="{refusal.needed}"'
+    if isinstance(refusal, MissingScope):
+        if refusal.needed and _QUOTABLE.fullmatch(refusal.needed):
+            challenge += f', scope="{refusal.needed}"'
+        if refusal.needs_once:
+            # No scope that a client could ask /token for: it has to be told in words.
+            challenge += ', error_description="a one-time token is needed"'
     return challenge
 
 

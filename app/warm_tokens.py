@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from app.errors import Refused
-from app.gate import ROUTE_TABLE, Holder
+from app.gate import ONCE, Holder, scopes_held
 from app.tokens import Claims
 
 NOBODY = Holder(None, float("inf"), is_current=False)
@@ -73,7 +73,7 @@ class WarmTokens:
         """Return the token, kept from now on unless it is good only once."""
         scopes = self._scopes_of(claims.scope)
         if claims.is_once:
-            return WarmToken(spelling, claims, scopes)
+            return WarmToken(spelling, claims, scopes | {ONCE})
         claims = replace(
             claims,
             client_id=self._share(claims.client_id),
@@ -129,8 +129,7 @@ class WarmTokens:
     def _scopes_of(self, scope: str) -> frozenset[str]:
         scopes = self._scopes.get(scope)
         if scopes is None:
-            # A scope of the route table's name must not stand in for the table.
-            scopes = frozenset(scope.split()) - {ROUTE_TABLE}
+            scopes = scopes_held(scope, is_once=False)
             if self._scope_characters >= _MOST_SCOPE_CHARACTERS:
                 self._scopes.clear()
                 self._scope_characters = 0

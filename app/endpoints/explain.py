@@ -92,7 +92,7 @@ class ExplainEndpoint:
             need = replace(need, scope=self._route_scope(trace, need) or "")
         checked = (need.audience, self._audience)
         audiences = claims.audiences if claims else None
-        scopes = frozenset(claims.scope.split()) if claims else None
+        scopes = gate.scopes_held(claims.scope, is_once=claims.is_once) if claims else None
         trace.run("audience", gate.check_audience, audiences, holder, more=checked)
         trace.run("scope", gate.check_scope, scopes, more=(need.scope,))
         self._explain_cost(trace, claims, holder)

@@ -85,6 +85,12 @@ def test_oauth_error_is_json_that_nobody_stores(
             403,
             'Bearer realm="the gate", error="insufficient_scope", scope="a b"',
         ),
+        (
+            errors.MissingScope("", needs_once=True),
+            403,
+            'Bearer realm="the gate", error="insufficient_scope",'
+            ' error_description="a one-time token is needed"',
+        ),
         (errors.UnknownRoute("x"), 403, 'Bearer realm="the gate", error="insufficient_scope"'),
         (errors.RateLimited(7), 429, None),
         (errors.Undecided("x"), 503, None),
