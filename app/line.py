@@ -21,9 +21,9 @@ from redis.retry import Retry
 import redis
 from app.errors import StoreUnavailable
 from app.login import Login
-from app.wire import Command, News, Wire
+from app.wire import Command, News, Wire, Work
 
-__all__ = ["Command", "Line", "News"]
+__all__ = ["Command", "Line", "News", "Work"]
 
 WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
 
@@ -88,9 +88,10 @@ class Line:
         """Tell how changes are learnt; anything but "ok" is slower and just as safe."""
         return "ok" if self._is_tracking else "asking every time"
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         """Send commands together and return their replies, within one timeout in all.
 
+        `meanwhile` is done while Redis answers: to be woken costs more than to come late.
         A line that has to be made first has one timeout more. Raises StoreUnavailable when that
         cannot be had. An error reply is returned as a hiredis.ReplyError. Changes that are
         announced meanwhile are left in `news` for after the caller has noted the replies, which
@@ -104,7 +105,7 @@ class Line:
             if wire is None:
                 deadline += self._timeout_s
                 wire = self._connect(deadline)
-            replies = wire.exchange(commands, deadline)
+            replies = wire.exchange(commands, deadline, meanwhile)
         except (OSError, redis.RedisError, hiredis.HiredisError) as error:
             self._give_up(error)
             raise StoreUnavailable(str(error)) from error

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from app.clients import Client
 from app.errors import StoreUnavailable
 from app.gate import Holder, World, not_before_s
-from app.line import Command, News
+from app.line import Command, News, Work
 
 _LUA_DIR = Path(__file__).resolve().parent.parent / "redis"
 _REVOKED_MARGIN_S = 60
@@ -32,7 +32,7 @@ class Connection(Protocol):
 
     def is_current(self) -> bool: ...
     def take_news(self) -> list[News]: ...
-    def ask(self, *commands: Command) -> list[Any]: ...
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]: ...
     def feed(self) -> str: ...
 
 
@@ -118,9 +118,10 @@ class Store:
         log.warning("data set %s begins: tokens issued before are dead", in_force)
         return in_force
 
-    def arm(self, jti: str, until_s: int) -> None:
+    def arm(self, jti: str, until_s: int, meanwhile: Work | None = None) -> None:
         """Make a one-time token good for one use until `until_s`, epoch seconds."""
-        self._ask(("SET", f"ott:{jti}", "1", "EXAT", until_s + _REVOKED_MARGIN_S))
+        until_s += _REVOKED_MARGIN_S
+        self._ask(("SET", f"ott:{jti}", "1", "EXAT", until_s), meanwhile=meanwhile)
 
     def revoke(self, jti: str, exp: int, reason: str) -> None:
         """Revoke a token until nobody takes it any more. When this returns, it is refused."""
@@ -156,8 +157,8 @@ class Store:
             replies[-1:] = self._ask(script.load(), script.by_hash(keys, args))[1:]
         return [_certain(reply) for reply in replies]
 
-    def _ask(self, *commands: Command) -> list[Any]:
-        return [_certain(reply) for reply in self.line.ask(*commands)]
+    def _ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
+        return [_certain(reply) for reply in self.line.ask(*commands, meanwhile=meanwhile)]
 
 
 def _certain(reply: Any) -> Any:

@@ -6,7 +6,7 @@ from redis.exceptions import NoScriptError
 
 import redis
 from app.errors import StoreUnavailable
-from app.line import Command, News
+from app.line import Command, News, Work
 
 
 class AskingLine:
@@ -25,7 +25,9 @@ class AskingLine:
     def take_news(self) -> list[News]:
         return []
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
+        if meanwhile:
+            meanwhile()
         pipe: Any = self._redis.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)

@@ -12,6 +12,7 @@ from app.endpoints.origin import origin_of
 from app.endpoints.parameters import read_parameters
 from app.errors import UnsupportedGrantType
 from app.journal import Journal, Use
+from app.keys import Key
 from app.memory import Memory
 from app.metrics import Metrics
 from app.rendering import forbid_storing
@@ -63,17 +64,8 @@ class TokenEndpoint:
         """Form or JSON in, token out."""
         now = self._verifier.now()
         grant = self._grant(req, now)
-        token = tokens.issue(
-            self._verifier.ring().signer(now),
-            issuer=self._verifier.issuer,
-            client_id=grant.client_id,
-            audience=grant.audience,
-            scope=grant.scope,
-            jti=grant.jti,
-            iat=grant.iat,
-            exp=grant.iat + grant.ttl_s,
-            is_once=self._is_once,
-        )
+        key = self._verifier.ring().signer(now)
+        token = self._arm_and_sign(key, grant) if self._is_once else self._sign(key, grant)
         self._record(grant, req, int(now))
         # What Falcon would do with `media`, less its negotiation: a tenth of a mint.
         resp.content_type = falcon.MEDIA_JSON
@@ -104,10 +96,30 @@ class TokenEndpoint:
             ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
         )
 
+    def _sign(self, key: Key, grant: _Grant) -> str:
+        return tokens.issue(
+            key,
+            issuer=self._verifier.issuer,
+            client_id=grant.client_id,
+            audience=grant.audience,
+            scope=grant.scope,
+            jti=grant.jti,
+            iat=grant.iat,
+            exp=grant.iat + grant.ttl_s,
+            is_once=self._is_once,
+        )
+
+    def _arm_and_sign(self, key: Key, grant: _Grant) -> str:
+        """A one-time token is armed before it is handed out, and signed while Redis does that."""
+        signed: list[str] = []
+        self._store.arm(
+            grant.jti,
+            grant.iat + grant.ttl_s,
+            meanwhile=lambda: signed.append(self._sign(key, grant)),
+        )
+        return signed[0]
+
     def _record(self, grant: _Grant, req: falcon.Request, now_s: int) -> None:
-        """A one-time token is armed before it is handed out; the rest may follow in a moment."""
-        if self._is_once:
-            self._store.arm(grant.jti, grant.iat + grant.ttl_s)
         entry = audit.entry(
             "mint",
             origin_of(req),

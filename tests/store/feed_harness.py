@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from app.errors import Malformed, Refused, StoreUnavailable
 from app.keys import KeyRing
-from app.line import Command, Line
+from app.line import Command, Line, Work
 from app.memory import Memory
 from app.store import Store
 from app.tokens import Claims
@@ -134,9 +134,9 @@ class CountingLine(Line):
         super().__init__(url, **settings)
         self.asked: list[str] = []
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         self.asked.append(" | ".join(" ".join(str(one) for one in part[:2]) for part in commands))
-        return super().ask(*commands)
+        return super().ask(*commands, meanwhile=meanwhile)
 
 
 class FeedWorker:

@@ -7,7 +7,7 @@ import pytest
 from app import journal as module
 from app.errors import StoreUnavailable
 from app.journal import Journal, Use
-from app.line import Command
+from app.line import Command, Work
 from tests.processes import until
 from tests.store.conftest import Backend
 
@@ -32,7 +32,7 @@ class Flaky:
     def feed(self) -> str:
         return "asking every time"
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         if not self.is_up:
             raise StoreUnavailable("down")
         if self.error:

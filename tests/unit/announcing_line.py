@@ -3,7 +3,7 @@
 from typing import Any
 
 import redis
-from app.line import Command
+from app.line import Command, Work
 from tests.fake_line import AskingLine
 
 
@@ -24,10 +24,10 @@ class AnnouncingLine(AskingLine):
         news, self.news = self.news, []
         return news
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         self.round_trips += 1
         self.asked += [" ".join(str(part) for part in command[:2]) for command in commands]
-        replies = super().ask(*commands)
+        replies = super().ask(*commands, meanwhile=meanwhile)
         if self.rushing:
             self.news.append(self.rushing)
             self.rushing = []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.line import Command
+from app.line import Command, Work
 from app.memory import Memory
 from app.store import Store
 from app.tokens import Claims
@@ -41,7 +41,7 @@ class StillLine:
     def feed(self) -> str:
         return "ok"
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         self.questions += 1
         return [ANSWERS[str(command[0])] for command in commands]
 
