@@ -27,6 +27,8 @@ __all__ = ["Command", "Line", "News", "Work"]
 
 WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
 
+_FAILURES = (OSError, redis.RedisError, hiredis.HiredisError)
+
 log = logging.getLogger("portcullis.line")
 
 
@@ -60,6 +62,7 @@ class Line:
         self._poll: Callable[[float], object] = lambda _: ()
         self._heard_at = -math.inf
         self._shut_until = -math.inf
+        self._deadline = -math.inf
         self._is_down = False
         self._is_tracking = False
         self.news: list[News] = []
@@ -97,16 +100,42 @@ class Line:
         announced meanwhile are left in `news` for after the caller has noted the replies, which
         they may overtake.
         """
+        self.send(commands)
+        try:
+            if meanwhile:
+                meanwhile()
+        except BaseException as error:
+            self._lose(error)  # an answer that nobody waits for is on its way
+            raise
+        return self.replies(commands)
+
+    def send(self, commands: tuple[Command, ...], deadline: float | None = None) -> None:
+        """Send commands, which `replies` must follow: several lines can be waited for at once.
+
+        A `deadline` of the caller's holds for making the line too.
+        """
         now = self._monotonic()
         if now < self._shut_until:
             raise StoreUnavailable("not asked: it failed a moment ago")
         try:
-            wire, deadline = self._open_wire(), now + self._timeout_s
+            wire, self._deadline = self._open_wire(), deadline or now + self._timeout_s
             if wire is None:
-                deadline += self._timeout_s
-                wire = self._connect(deadline)
-            replies = wire.exchange(commands, deadline, meanwhile)
-        except (OSError, redis.RedisError, hiredis.HiredisError) as error:
+                self._deadline += 0.0 if deadline else self._timeout_s
+                wire = self._connect(self._deadline)
+            wire.send(commands, self._deadline)
+        except _FAILURES as error:
+            self._give_up(error)
+            raise StoreUnavailable(str(error)) from error
+        except BaseException as error:
+            self._lose(error)
+            raise
+
+    def replies(self, commands: tuple[Command, ...]) -> list[Any]:
+        """Return the replies to what was sent."""
+        wire: Wire = self._wire  # type: ignore[assignment]
+        try:
+            replies = wire.replies(commands, self._deadline)
+        except _FAILURES as error:
             self._give_up(error)
             raise StoreUnavailable(str(error)) from error
         except BaseException as error:

@@ -55,24 +55,25 @@ class Wire:
             encoding="utf-8", errors="surrogateescape", notEnoughData=_NOTHING
         )
         self._unproven_bytes = 0
+        self._unsent = b""
         self._news = news
         self.is_resp3 = True
 
-    def exchange(
-        self, commands: tuple[Command, ...], deadline: float, meanwhile: Work | None = None
-    ) -> list[Any]:
-        """Send commands together and return their replies; an error reply is one of them.
+    def exchange(self, commands: tuple[Command, ...], deadline: float) -> list[Any]:
+        """Send commands together and return their replies; an error reply is one of them."""
+        self.send(commands, deadline)
+        return self.replies(commands, deadline)
 
-        `meanwhile` is called once they are on their way.
-        """
-        unsent = self._send(_pack(commands), deadline)
-        if meanwhile:
-            meanwhile()
+    def send(self, commands: tuple[Command, ...], deadline: float) -> None:
+        """Send commands together. Nothing else may be asked before `replies` has theirs."""
+        self._unsent = self._send(_pack(commands), deadline)
+
+    def replies(self, commands: tuple[Command, ...], deadline: float) -> list[Any]:
+        """Return the replies to what was sent last; an error reply is one of them."""
+        while self._unsent:
+            self._unsent = self._send(self._unsent, deadline)
         replies: list[Any] = []
         while len(replies) < len(commands):
-            if unsent:
-                unsent = self._send(unsent, deadline)
-                continue
             reply = self._reader.gets()
             if reply is _NOTHING:
                 self._wait_to_read(deadline)
