@@ -120,7 +120,6 @@ def _oauth_app(
     app.add_route("/metrics", MetricsEndpoint(metrics))
     app.add_route("/health", HealthEndpoint())
     app.add_route("/health/live", HealthEndpoint())
-    app.add_route(
-        "/health/ready", ReadinessEndpoint({"redis": store.ping}, {"feed": store.line.feed})
-    )
+    needed = {"redis": store.ping, "dataset": store.check_restored}
+    app.add_route("/health/ready", ReadinessEndpoint(needed, {"feed": store.line.feed}))
     return app

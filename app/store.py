@@ -22,6 +22,11 @@ _LUA_DIR = Path(__file__).resolve().parent.parent / "redis"
 _REVOKED_MARGIN_S = 60
 """The largest leeway: a revocation outlives every clock that may still take the token."""
 
+_RESTORING = "RESTORING"
+"""How redis/dataset.lua says that a restore fills the data set; each request would log it."""
+
+_TELL_AGAIN_S = 60
+
 log = logging.getLogger("portcullis.store")
 
 
@@ -71,10 +76,16 @@ class Store:
     def __init__(self, line: Connection, *, clock: Callable[[], float] = time.time) -> None:
         self.line = line
         self._clock = clock
+        self._told_s = 0
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers."""
         self._ask(("PING",))
+
+    def check_restored(self) -> None:
+        """Raise StoreUnavailable while a restore fills the data set, or has been cut short."""
+        if self._ask(("HGET", "dataset", "restoring"))[0] is not None:
+            raise StoreUnavailable("a restore has begun and has not ended")
 
     def learn(
         self,
@@ -113,8 +124,14 @@ class Store:
 
     def _begin_dataset(self) -> str:
         """A Redis without a data set has lost whatever it knew: give it a new identity."""
-        args = (secrets.token_hex(4), int(self._clock()))
-        in_force = str(self._run(_DATASET, ["dataset"], args)[0])
+        now_s = int(self._clock())
+        try:
+            in_force = str(self._run(_DATASET, ["dataset"], (secrets.token_hex(4), now_s))[0])
+        except StoreUnavailable as error:
+            if error.detail.startswith(_RESTORING) and now_s - self._told_s >= _TELL_AGAIN_S:
+                self._told_s = now_s
+                log.error("a restore has begun and has not ended: everything is refused until then")
+            raise
         log.warning("data set %s begins: tokens issued before are dead", in_force)
         return in_force
 
@@ -163,7 +180,8 @@ class Store:
 
 def _certain(reply: Any) -> Any:
     if isinstance(reply, Exception):
-        log.error("redis refused: %s", reply)
+        if not str(reply).startswith(_RESTORING):
+            log.error("redis refused: %s", reply)
         raise StoreUnavailable(str(reply))
     return reply
 

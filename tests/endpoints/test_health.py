@@ -28,7 +28,8 @@ def test_readiness_names_each_dependency(
     again = service.http.simulate_get("/health/ready")
     assert [200, 503, 200] == [one.status_code for one in (ready, down, again)]
     assert "ok" == ready.json["status"]
-    assert {"redis": "ok", "feed": "asking every time"} == ready.json["dependencies"]
+    expected = {"redis": "ok", "dataset": "ok", "feed": "asking every time"}
+    assert expected == ready.json["dependencies"]
     assert "unavailable" == down.json["status"]
     assert "ok" != down.json["dependencies"]["redis"]
 
@@ -37,3 +38,15 @@ def test_readiness_names_each_dependency(
 def test_health_is_for_get(service: Service, path: str) -> None:
     """Nothing else is served there."""
     assert 405 == service.http.simulate_post(path).status_code
+
+
+def test_readiness_names_a_restore_that_has_not_ended(service: Service) -> None:
+    """Until it has, every request is 503, and a person should know why."""
+    service.redis.delete("dataset")
+    service.redis.hset("dataset", "restoring", "0a1b2c3d")
+    answer = service.http.simulate_get("/health/ready")
+    assert 503 == answer.status_code
+    expected = "a restore has begun and has not ended"
+    assert expected == answer.json["dependencies"]["dataset"]
+    refused = service.asked_by("/token", grant_type="client_credentials")
+    assert (503, True) == (refused.status_code, "Retry-After" in refused.headers)

@@ -1,8 +1,14 @@
 """A Redis that lost its data gets a new identity, and all workers agree on it."""
 
+import logging
 import re
 import threading
+from typing import Any
 
+import pytest
+
+import redis
+from app.errors import StoreUnavailable
 from app.store import Store
 from tests.service import DATASET, Clock
 from tests.store.conftest import Backend
@@ -71,3 +77,47 @@ def test_workers_that_begin_at_once_agree(backend: Backend) -> None:
     for thread in threads:
         thread.join()
     assert (20, 1) == (len(found), len(set(found)))
+
+
+def test_data_set_that_is_being_restored_is_none(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is decided, and no other data set begins, until the restore ends; one line tells."""
+    backend.redis.hset("dataset", mapping={"id": DATASET, "birth_s": "1"})
+    assert "OK" == backend.eval("restore_begin", ["dataset"], "eeeeeeee", 8)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                dataset_id(backend.store)
+    assert 1 == len(caplog.records)
+    assert {"restoring": "eeeeeeee", "since_s": "8"} == backend.redis.hgetall("dataset")
+    with pytest.raises(StoreUnavailable):
+        backend.store.check_restored()
+    assert "OK" == backend.eval("restore_end", ["dataset"], "eeeeeeee", 9)
+    assert "eeeeeeee" == dataset_id(backend.store)
+    assert {"id": "eeeeeeee", "birth_s": "9"} == backend.redis.hgetall("dataset")
+    backend.store.check_restored()
+
+
+def test_restore_that_lost_its_mark_begins_nothing(backend: Backend) -> None:
+    """The data was lost meanwhile, or another restore has begun: what is there is not its own."""
+    states: list[Any] = [{}, {"id": DATASET}, {"restoring": "ffffffff"}]
+    for present in states:
+        backend.redis.delete("dataset")
+        if present:
+            backend.redis.hset("dataset", mapping=present)
+        with pytest.raises(redis.ResponseError, match="GONE"):
+            backend.eval("restore_end", ["dataset"], "eeeeeeee", 9)
+        assert present == backend.redis.hgetall("dataset")
+
+
+@pytest.mark.parametrize("name", ["restore_begin", "restore_end"])
+@pytest.mark.parametrize("arguments", [[], ["eeeeeeee"], ["eeeeeeee", "now"], ["EEEEEEEE", "x"]])
+def test_restore_mark_that_cannot_be_stored_is_refused(
+    backend: Backend, name: str, arguments: list[str]
+) -> None:
+    """The data set is as it was."""
+    backend.redis.hset("dataset", "id", DATASET)
+    with pytest.raises(redis.ResponseError, match="INVALID"):
+        backend.eval(name, ["dataset"], *arguments)
+    assert {"id": DATASET} == backend.redis.hgetall("dataset")
