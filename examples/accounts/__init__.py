@@ -1,0 +1,1 @@
+"""An accounts service: a worked example of what stands behind the gateway."""
