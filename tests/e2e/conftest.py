@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.accounts_stack import AccountsStack
 from tests.stack import Stack
 
 
@@ -12,3 +13,14 @@ def stack() -> Iterator[Stack]:
     """A running gateway. A test leaves it as it found it."""
     with Stack() as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def accounts(stack: Stack) -> Iterator[AccountsStack]:
+    """The accounts example behind that gateway. A test leaves it running."""
+    accounts = AccountsStack(stack)
+    try:
+        accounts.start()
+        yield accounts
+    finally:
+        accounts.stop()
