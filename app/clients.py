@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex, token_urlsafe
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -92,6 +93,16 @@ def _from_one(text: str | None) -> int | None:
     return int(text)
 
 
+def new_secret() -> tuple[str, Secret]:
+    """Return a new secret of 256 random bits, and what is stored of it (scripts/lib/secrets.sh)."""
+    text, salt = token_urlsafe(32), token_hex(16)
+    return text, Secret(token_hex(4), salt, _keyed_hash(salt, text.encode()), 0, 0)
+
+
+def _keyed_hash(salt: str, shown: bytes) -> str:
+    return hmac.digest(salt.encode(), shown, "sha256").hex()
+
+
 def authenticate(client: Client | None, secret: str, now: float) -> tuple[Client, Secret]:
     """Return the client and the secret that matched; raise InvalidClient.
 
@@ -103,8 +114,9 @@ def authenticate(client: Client | None, secret: str, now: float) -> tuple[Client
     shown = secret.encode("utf-8", "surrogatepass")
     matched = None
     for candidate in secrets:
-        digest = hmac.digest(candidate.salt.encode(), shown, "sha256").hex()
-        if hmac.compare_digest(digest, candidate.hash) and candidate.is_good_at(now):
+        if hmac.compare_digest(
+            _keyed_hash(candidate.salt, shown), candidate.hash
+        ) and candidate.is_good_at(now):
             matched = candidate
     if matched is None or client is None or not client.is_active:
         raise InvalidClient

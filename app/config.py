@@ -3,12 +3,25 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from app.clients import LONGEST_TTL_S
 from app.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardConfig:
+    """Who may look and who may change something; without an admin token nobody may do the latter.
+
+    The URLs lead to the same Redis as everybody's, with accounts that may do what this needs.
+    """
+
+    redis_url: str
+    admin_redis_url: str
+    admin_token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class Config:
     warm_tokens: int
     warm_clients: int
     metrics_dir: Path | None
+    dashboard: DashboardConfig
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
@@ -49,6 +63,12 @@ class Config:
             warm_tokens=read.number("WARM_TOKENS", 100_000, 1, 10**7),
             metrics_dir=read.path("METRICS_DIR"),
             warm_clients=read.number("WARM_CLIENTS", 10_000, 1, 10**7),
+            dashboard=DashboardConfig(
+                redis_url=read.account("DASHBOARD_REDIS_URL"),
+                admin_redis_url=read.account("ADMIN_REDIS_URL"),
+                admin_token=read.text("ADMIN_TOKEN", "", check=_problem_with_admin_token) or None,
+                hosts=tuple(read.text("ADMIN_HOSTS", "").split()),
+            ),
         )
         if read.problems:
             raise ConfigError("; ".join(read.problems))
@@ -75,6 +95,12 @@ class _Reader:
         if problem := check(value):
             self.problems.append(f"{name} {problem}")
         return value
+
+    def account(self, name: str) -> str:
+        """The URL of an account of its own on the Redis that everybody uses; theirs when unset."""
+        if self._environ.get(name):
+            return self.text(name, check=_problem_with_redis_url)
+        return self._environ.get("REDIS_URL") or ""
 
     def path(self, name: str) -> Path | None:
         value = self._environ.get(name)
@@ -109,6 +135,13 @@ def _problem_with_redis_url(value: str) -> str | None:
     parts = _split_url(value)
     if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
         return "must be a URL that begins with redis://, rediss:// or unix://"
+    return None
+
+
+def _problem_with_admin_token(value: str) -> str | None:
+    """It travels in a JSON string and must not be guessed: `openssl rand -hex 32` makes one."""
+    if value and not re.fullmatch(r"[\x21-\x7e]{32,256}", value):
+        return "must be 32 to 256 printable ASCII characters without spaces"
     return None
 
 

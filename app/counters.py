@@ -53,7 +53,8 @@ class Counters:
 
     def _files(self) -> list[Path]:
         assert self._directory is not None  # noqa: S101 - for the type checker
-        return [path for path in self._directory.iterdir() if path.name != "lock"]
+        files = (path for path in self._directory.iterdir() if path.is_file())
+        return [path for path in files if path.name != "lock"]
 
     def _map(self, path: Path) -> mmap.mmap:
         with path.open("w+b") as file:

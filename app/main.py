@@ -8,7 +8,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import falcon
 
 from app import rendering
-from app.config import Config
+from app.admin.history import History
+from app.admin.sampler import Sampler
+from app.admin.site import Access, admin_app
+from app.config import Config, DashboardConfig
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.endpoints.discovery import JwksEndpoint, MetadataEndpoint
 from app.endpoints.explain import ExplainEndpoint
@@ -31,15 +34,22 @@ class Service:
     """The WSGI application. The gateway's questions do not pass through Falcon."""
 
     def __init__(
-        self, auth_request: AuthRequestEndpoint, endpoints: WSGIApplication, journal: Journal
+        self,
+        auth_request: AuthRequestEndpoint,
+        endpoints: WSGIApplication,
+        dashboard: WSGIApplication,
+        journal: Journal,
     ) -> None:
         self._auth_request = auth_request
         self._endpoints = endpoints
+        self._dashboard = dashboard
         self._journal = journal
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/validate":
             return self._auth_request(environ, start_response)
+        if environ["PATH_INFO"].startswith("/admin/"):
+            return self._dashboard(environ, start_response)
         return self._endpoints(environ, start_response)
 
     def close(self) -> None:
@@ -59,7 +69,28 @@ def application() -> Service:
     store = Store(line)
     with suppress(StoreUnavailable):
         store.ping()  # log in now, rather than while the first caller waits
-    return create_app(config, store, journal, KeyRingFile(config.keys_dir))
+    return create_app(
+        config,
+        store,
+        journal,
+        KeyRingFile(config.keys_dir),
+        access=_access(config.dashboard, timeout_s),
+    )
+
+
+def _access(config: DashboardConfig, timeout_s: float) -> Access:
+    """Lines of the dashboard's own, made with the first question: most workers never need them."""
+
+    def line_to(url: str) -> Line:
+        return Line(url, timeout_s=timeout_s, watched=())
+
+    return Access(
+        view=line_to(config.redis_url),
+        sampling=line_to(config.redis_url),
+        change=line_to(config.admin_redis_url) if config.admin_token else None,
+        admin_token=config.admin_token,
+        hosts=config.hosts,
+    )
 
 
 def create_app(
@@ -68,8 +99,10 @@ def create_app(
     journal: Journal,
     keys: KeyRingFile,
     clock: Callable[[], float] = time.time,
+    access: Access | None = None,
 ) -> Service:
     """Wire the collaborators to their paths. `clock` returns epoch seconds."""
+    access = access or Access(view=store.line)
     verifier = Verifier(keys, clock, issuer=config.issuer, leeway_s=config.leeway_s)
     metrics = Metrics(config.metrics_dir)
     memory = Memory(
@@ -83,7 +116,11 @@ def create_app(
         store, memory, metrics, clock, audience=config.audience, realm=config.realm
     )
     endpoints = _oauth_app(config, store, memory, journal, metrics, verifier)
-    return Service(auth_request, endpoints, journal)
+    history = History(config.metrics_dir / "history" if config.metrics_dir else None)
+    dashboard = admin_app(access, journal, history, verifier, config.realm)
+    if access.sampling:
+        Sampler(metrics, history, access.sampling).start()
+    return Service(auth_request, endpoints, dashboard, journal)
 
 
 def _oauth_app(

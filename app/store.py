@@ -51,7 +51,7 @@ class Answers:
     routes: Mapping[str, str] | None
 
 
-class _Script:
+class Script:
     """One of the .lua files in redis/, run by its hash once Redis has it."""
 
     def __init__(self, name: str) -> None:
@@ -65,9 +65,9 @@ class _Script:
         return ("SCRIPT", "LOAD", self._text)
 
 
-_DATASET = _Script("dataset")
-_SPEND = _Script("spend")
-_RATE_LIMIT = _Script("rate_limit")
+_DATASET = Script("dataset")
+_SPEND = Script("spend")
+_RATE_LIMIT = Script("rate_limit")
 
 
 class Store:
@@ -166,7 +166,7 @@ class Store:
         return int(self._run(_RATE_LIMIT, [f"rate:{client_id}"], (rate_per_s,))[0])
 
     def _run(
-        self, script: _Script, keys: list[str], args: tuple[str | int, ...], *before: Command
+        self, script: Script, keys: list[str], args: tuple[str | int, ...], *before: Command
     ) -> list[Any]:
         """Run a script after other commands; return their replies and then the script's."""
         replies = self.line.ask(*before, script.by_hash(keys, args))

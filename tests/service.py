@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from falcon import testing
 
 import redis
-from app.config import Config
+from app.admin.site import Access
+from app.config import Config, DashboardConfig
 from app.journal import Journal
 from app.keys import KeyRingFile
 from app.main import create_app
@@ -55,6 +56,7 @@ def config(**changes: object) -> Config:
         "warm_tokens": 1000,
         "warm_clients": 1000,
         "metrics_dir": None,
+        "dashboard": DashboardConfig("redis://nowhere", "redis://nowhere"),
     }
     return Config(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -171,11 +173,16 @@ class Service:
 
 
 def build_service(
-    connection: "redis.Redis", keys_dir: Path, line: Connection | None = None, **changes: object
+    connection: "redis.Redis",
+    keys_dir: Path,
+    line: Connection | None = None,
+    access: Access | None = None,
+    **changes: object,
 ) -> Service:
     """Wire the app onto a Redis connection; one ES256 key signs unless there are keys already.
 
-    Without a `line` of the test's own nothing is remembered: each request asks.
+    Without a `line` of the test's own nothing is remembered: each request asks. `access` is what
+    the dashboard may do; without it, look.
     """
     if not (keys_dir / "keyring").exists():
         add_key(keys_dir, "es-1")
@@ -184,5 +191,5 @@ def build_service(
     journal = Journal(AskingLine(connection), most_entries=1000)
     keys = KeyRingFile(keys_dir)
     connection.hset("dataset", mapping={"id": DATASET, "birth_s": "1"})
-    app = create_app(config(**changes), store, journal, keys, clock)
+    app = create_app(config(**changes), store, journal, keys, clock, access)
     return Service(testing.TestClient(app), connection, store, journal, keys, keys_dir, clock)

@@ -34,7 +34,10 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("nginx", "demo", "app", "redis")
-_OURS = ("REDIS_", "CLIENT_", "KEYS_", "TOKEN_", "OPS_", "HTTP_", "ISSUER", "AUDIENCE", "ALG")
+_OURS = (
+    *("REDIS_", "CLIENT_", "KEYS_", "TOKEN_", "OPS_", "HTTP_", "ISSUER", "AUDIENCE", "ALG"),
+    *("ADMIN_", "DASHBOARD_"),
+)
 
 
 def free_port(lowest: int = 20_000) -> int:

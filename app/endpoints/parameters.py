@@ -48,7 +48,7 @@ def read_parameters(req: falcon.Request) -> Parameters:
         in_uri = {name for name, _ in parse_qsl(req.query_string, keep_blank_values=True)}
         if not _BODY_ONLY.isdisjoint(in_uri):
             raise InvalidRequest("parameters belong in the body, not in the URI")
-    body = _read_body(req)
+    body = read_body(req)
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
     if media_type == _FORM:
         return _collect(_form_pairs(body))
@@ -59,7 +59,8 @@ def read_parameters(req: falcon.Request) -> Parameters:
     raise InvalidRequest(f"the content type must be {_FORM} or {_JSON}")
 
 
-def _read_body(req: falcon.Request) -> bytes:
+def read_body(req: falcon.Request) -> bytes:
+    """Return the whole body; raise InvalidRequest or RequestTooLarge."""
     if (req.content_length or 0) > LONGEST_BODY:
         raise RequestTooLarge(f"the body is longer than {LONGEST_BODY} bytes")
     body: bytes = req.bounded_stream.read(LONGEST_BODY + 1)

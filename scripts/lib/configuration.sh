@@ -9,19 +9,26 @@ write_private() {
   if cmp -s "$fresh" "$1"; then rm "$fresh"; else mv "$fresh" "$1"; fi
 }
 
-# write_redis_users: users.acl from the template, with passwords made on the first run.
+# write_redis_users: users.acl from the template, with passwords made on the first run. A folder from before an account
+# was added gets the one that is missing.
 write_redis_users() {
-  local APP_PASSWORD OPS_PASSWORD
-  if [ ! -s "$RUN_DIR/redis.env" ]; then
-    printf 'APP_PASSWORD=%s\nOPS_PASSWORD=%s\n' "$(openssl rand -hex 32)" "$(openssl rand -hex 32)" |
-      write_private "$RUN_DIR/redis.env"
-  fi
+  local name variable APP_PASSWORD='' OPS_PASSWORD='' DASHBOARD_PASSWORD='' ADMIN_PASSWORD=''
+  local -a hashes=()
   # shellcheck source=/dev/null
-  . "$RUN_DIR/redis.env"
-  sed -e '/^#/d' -e "s/@APP_HASH@/$(hash_of "$APP_PASSWORD")/" -e "s/@OPS_HASH@/$(hash_of "$OPS_PASSWORD")/" \
-    redis/users.acl | awk '/^user/ { printf "\n" } { printf "%s ", $0 } END { printf "\n" }' | sed '/^ *$/d' |
+  [ ! -s "$RUN_DIR/redis.env" ] || . "$RUN_DIR/redis.env"
+  for name in APP OPS DASHBOARD ADMIN; do
+    variable=${name}_PASSWORD
+    [ -n "${!variable}" ] || printf -v "$variable" %s "$(openssl rand -hex 32)"
+    hashes+=(-e "s/@${name}_HASH@/$(hash_of "${!variable}")/")
+  done
+  printf '%s\n' "APP_PASSWORD=$APP_PASSWORD" "OPS_PASSWORD=$OPS_PASSWORD" "DASHBOARD_PASSWORD=$DASHBOARD_PASSWORD" \
+    "ADMIN_PASSWORD=$ADMIN_PASSWORD" | write_private "$RUN_DIR/redis.env"
+  sed -e '/^#/d' "${hashes[@]}" redis/users.acl |
+    awk '/^user/ { printf "\n" } { printf "%s ", $0 } END { printf "\n" }' | sed '/^ *$/d' |
     write_private "$RUN_DIR/users.acl"
   APP_REDIS_URL=unix://app:$APP_PASSWORD@$REDIS_SOCKET
+  DASHBOARD_REDIS_URL=unix://dashboard:$DASHBOARD_PASSWORD@$REDIS_SOCKET
+  ADMIN_REDIS_URL=unix://admin:$ADMIN_PASSWORD@$REDIS_SOCKET
 }
 
 hash_of() {
@@ -46,9 +53,13 @@ settle_app_environment() {
   local name possible='^[A-Z_]+=[] !#%&(-[^_a-~]+$'
   APP_ENVIRONMENT=("ISSUER=$ISSUER" "KEYS_DIR=$KEYS_DIR" "METRICS_DIR=$RUN_DIR/metrics" "REDIS_URL=$APP_REDIS_URL")
   for name in AUDIENCE TOKEN_TTL_S LEEWAY_S REALM REDIS_TIMEOUT_MS AUDIT_MAX_ENTRIES \
-    HEARTBEAT_MS WARM_TOKENS WARM_CLIENTS LOG_LEVEL; do
+    HEARTBEAT_MS WARM_TOKENS WARM_CLIENTS LOG_LEVEL ADMIN_HOSTS; do
     [ -z "${!name:-}" ] || APP_ENVIRONMENT+=("$name=${!name}")
   done
+  [ -z "${DASHBOARD_REDIS_URL:-}" ] || APP_ENVIRONMENT+=("DASHBOARD_REDIS_URL=$DASHBOARD_REDIS_URL")
+  # The account that may change clients is the app's only where somebody may sign in.
+  [ -z "${ADMIN_TOKEN:-}" ] || APP_ENVIRONMENT+=("ADMIN_TOKEN=$ADMIN_TOKEN")
+  [ -z "${ADMIN_TOKEN:-}" ] || [ -z "${ADMIN_REDIS_URL:-}" ] || APP_ENVIRONMENT+=("ADMIN_REDIS_URL=$ADMIN_REDIS_URL")
   for name in "${APP_ENVIRONMENT[@]}"; do
     [[ $name =~ $possible ]] ||
       fail 2 "${name%%=*} has a character that app.env cannot carry: printable ASCII without quotes, \$, \` and \\ is possible"

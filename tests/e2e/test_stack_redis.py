@@ -52,6 +52,45 @@ REFUSED_TO_BOTH = [
 ]
 
 
+NEEDED_TO_LOOK = [
+    ("SCAN", "0", "MATCH", "client:*", "COUNT", "200"),
+    ("HMGET", "client:demo", "secrets"),
+    ("HGETALL", "used:demo"),
+    ("GET", "notbefore:demo"),
+    ("XREVRANGE", "audit", "+", "-", "COUNT", "1"),
+    ("XREVRANGE", "refusals", "+", "-", "COUNT", "1"),
+    ("HGET", "snapshot", "taken_s"),
+    ("INFO",),
+    ("DBSIZE",),
+]
+REFUSED_TO_LOOKERS = [
+    ("HSET", "client:demo", "scopes", "admin"),
+    ("SET", "revoked:j", "x"),
+    ("SET", "notbefore:*", "0"),
+    ("XADD", "audit", "*", "event", "x"),
+    ("XTRIM", "audit", "MAXLEN", "0"),
+    ("DEL", "client:demo"),
+    ("GET", "ott:j"),
+    ("EVAL", "return 1", "0"),
+    ("CLIENT", "LIST"),
+    ("CONFIG", "GET", "*"),
+]
+REFUSED_TO_ADMIN = [
+    ("DEL", "client:demo"),
+    ("HGETALL", "client:demo"),
+    ("HSET", "routes", "* /", ""),
+    ("HSET", "dataset", "id", "x"),
+    ("GET", "revoked:j"),
+    ("DEL", "revoked:j"),
+    ("XADD", "audit", "*", "event", "x"),
+    ("XRANGE", "audit", "-", "+"),
+    ("XTRIM", "audit", "MAXLEN", "0"),
+    ("SCAN", "0"),
+    ("EVAL", "return 1", "0"),
+    ("INFO",),
+]
+
+
 def run_as(stack: Stack, user: str, command: Command) -> None:
     """Run one command as one of the users with a password."""
     password = stack.settings("redis.env")[f"{user.upper()}_PASSWORD"]
@@ -76,10 +115,18 @@ def test_app_may_subscribe_to_revocations(stack: Stack) -> None:
     assert "OK" == done.stdout.split()[-1]
 
 
+@pytest.mark.parametrize("command", NEEDED_TO_LOOK, ids=" ".join)
+def test_dashboard_may_look(stack: Stack, command: Command) -> None:
+    """None of what it shows is denied to its account."""
+    run_as(stack, "dashboard", command)
+
+
 @pytest.mark.parametrize(
     ("user", "command"),
     [("app", command) for command in REFUSED_TO_APP + REFUSED_TO_BOTH]
-    + [("ops", command) for command in REFUSED_TO_BOTH],
+    + [("ops", command) for command in REFUSED_TO_BOTH]
+    + [("dashboard", command) for command in REFUSED_TO_LOOKERS + REFUSED_TO_BOTH]
+    + [("admin", command) for command in REFUSED_TO_ADMIN + REFUSED_TO_BOTH],
     ids=str,
 )
 def test_user_is_denied_what_it_does_not_need(stack: Stack, user: str, command: Command) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Config
+from app.config import Config, DashboardConfig
 from app.errors import ConfigError
 
 GOOD = {"ISSUER": "https://auth.example", "KEYS_DIR": "/keys", "REDIS_URL": "redis://localhost"}
@@ -33,6 +33,7 @@ def test_least_environment_gives_the_defaults() -> None:
         warm_tokens=100_000,
         warm_clients=10_000,
         metrics_dir=None,
+        dashboard=DashboardConfig("redis://localhost", "redis://localhost"),
     )
     assert expected == Config.from_environ(GOOD)
 
@@ -53,6 +54,10 @@ def test_full_environment_is_read_as_written() -> None:
         "WARM_TOKENS": "2",
         "WARM_CLIENTS": "3",
         "METRICS_DIR": "/metrics",
+        "DASHBOARD_REDIS_URL": "unix://dashboard:look@/run/redis.sock",
+        "ADMIN_REDIS_URL": "unix://admin:change@/run/redis.sock",
+        "ADMIN_TOKEN": "0123456789abcdef0123456789abcdef",
+        "ADMIN_HOSTS": "ops.example [fd00::1]",
     }
     expected = Config(
         "http://127.0.0.1:8080/auth",
@@ -68,6 +73,12 @@ def test_full_environment_is_read_as_written() -> None:
         2,
         3,
         Path("/metrics"),
+        DashboardConfig(
+            "unix://dashboard:look@/run/redis.sock",
+            "unix://admin:change@/run/redis.sock",
+            "0123456789abcdef0123456789abcdef",
+            ("ops.example", "[fd00::1]"),
+        ),
     )
     assert expected == Config.from_environ(environ)
 
@@ -123,6 +134,10 @@ def test_empty_environment_names_what_is_required_and_nothing_else() -> None:
         ("TOKEN_TTL_S", "9" * 5000, "must be a whole number from 1 to 86400"),
         ("LEEWAY_S", "61", "must be a whole number from 0 to 60"),
         ("LEEWAY_S", "0.5", "must be a whole number from 0 to 60"),
+        ("DASHBOARD_REDIS_URL", "localhost", "must be a URL that begins with redis://"),
+        ("ADMIN_REDIS_URL", "http://localhost", "must be a URL that begins with redis://"),
+        ("ADMIN_TOKEN", "0123456789abcdef0123456789abcde", "must be 32 to 256 printable ASCII"),
+        ("ADMIN_TOKEN", "0123456789abcdef 0123456789abcdef", "must be 32 to 256 printable ASCII"),
         ("AUDIT_MAX_ENTRIES", "many", "must be a whole number from 1 to 1000000000"),
     ],
 )
@@ -147,6 +162,12 @@ def test_many_mistakes_are_reported_together() -> None:
     }
     expected = [*environ, "KEYS_DIR"]
     assert sorted(expected) == sorted(one.split()[0] for one in problems(environ))
+
+
+def test_admin_token_is_not_in_what_a_log_would_show() -> None:
+    """Somebody will print the configuration one day."""
+    token = "0123456789abcdef0123456789abcdef"
+    assert token not in repr(Config.from_environ({**GOOD, "ADMIN_TOKEN": token}))
 
 
 def test_configuration_cannot_be_changed() -> None:

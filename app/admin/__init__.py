@@ -1,0 +1,1 @@
+"""The dashboard: `/admin/` on the ops listener. What it shows it reads with an own account."""

@@ -1,0 +1,1 @@
+"""What the dashboard's page asks for, one file per question."""

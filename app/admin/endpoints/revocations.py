@@ -1,0 +1,51 @@
+"""`POST /admin/api/revocations`: kill one token, or every token of everybody."""
+
+import falcon
+
+from app.admin.desk import Desk
+from app.admin.documents import read_object, show
+from app.admin.registration import jti_of
+from app.admin.registry import Registry
+from app.errors import Expired, InvalidRequest, Refused
+from app.verifier import Verifier
+
+
+class RevocationsEndpoint:
+    """In: `token`, or `jti`, or `all: true`."""
+
+    def __init__(self, desk: Desk, verifier: Verifier) -> None:
+        self._desk = desk
+        self._verifier = verifier
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """200 once what was named is refused everywhere."""
+        registry = self._desk.enter(req)
+        document = read_object(req)
+        if document.get("all") is True:
+            mark_s = registry.revoke_issued(None)
+            self._desk.note(req, "revoke_all", detail=f"issued up to {mark_s}")
+            show(resp, {"not_before_s": mark_s})
+        elif isinstance(document.get("token"), str):
+            self._revoke_token(req, resp, registry, document["token"].strip())
+        elif document.get("jti"):
+            jti = jti_of(document)
+            registry.revoke(jti)
+            self._desk.note(req, "revoke", jti=jti)
+            show(resp, {"jti": jti, "expired": False})
+        else:
+            raise InvalidRequest("token, jti or all is required")
+
+    def _revoke_token(
+        self, req: falcon.Request, resp: falcon.Response, registry: Registry, token: str
+    ) -> None:
+        """Whose token it is comes from the token, so it has to be one of ours."""
+        try:
+            claims = self._verifier.verify(token)
+        except Expired:
+            show(resp, {"jti": None, "expired": True})
+            return
+        except Refused as refusal:
+            raise InvalidRequest(f"not a token of this server: {refusal.reason}") from refusal
+        registry.revoke(claims.jti, claims.exp)
+        self._desk.note(req, "revoke", client_id=claims.client_id, jti=claims.jti)
+        show(resp, {"jti": claims.jti, "client_id": claims.client_id, "expired": False})
