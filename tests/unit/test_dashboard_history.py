@@ -1,6 +1,7 @@
 """Samples of the last minutes: bounded, whole, and still there after a restart."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class _Line(AskingLine):
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
 
-    def ask(self, *_: Command) -> list[Any]:
+    def ask(self, *_: Command, meanwhile: Callable[[], object] | None = None) -> list[Any]:
         if not self._answers:
             raise StoreUnavailable("gone")
         return self._answers
