@@ -7,6 +7,19 @@ class ConfigError(Exception):
     """The environment or a file named by it cannot be used; the text says all that is wrong."""
 
 
+def rate_limit_headers(retry_after_s: int, rate_per_s: int | None) -> list[tuple[str, str]]:
+    """Return Retry-After (RFC 9110 §10.2.3) and, for a client's own rate, the RateLimit fields.
+
+    These are the IETF's draft-ietf-httpapi-ratelimit-headers: quota and window in seconds, what
+    remains, and the seconds until there is more.
+    """
+    headers = [("Retry-After", str(retry_after_s))]
+    if rate_per_s:
+        headers.append(("RateLimit-Policy", f'"client";q={rate_per_s};w=1'))
+        headers.append(("RateLimit", f'"client";r=0;t={retry_after_s}'))
+    return headers
+
+
 class OAuthError(Exception):
     """Answered with a JSON body by the token, revocation and introspection endpoints.
 
@@ -73,6 +86,21 @@ class TemporarilyUnavailable(OAuthError):
 
     def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002
         return {"Retry-After": "1"}
+
+
+class TooManyRequests(OAuthError):
+    """RFC 6585 §4. `rate_per_s` None: the limit is not the client's own."""
+
+    status = 429
+    error = "temporarily_unavailable"
+
+    def __init__(self, retry_after_s: int, rate_per_s: int | None = None) -> None:
+        super().__init__("too many requests; try again after the time in Retry-After")
+        self.retry_after_s = retry_after_s
+        self.rate_per_s = rate_per_s
+
+    def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002
+        return dict(rate_limit_headers(self.retry_after_s, self.rate_per_s))
 
 
 class StoreUnavailable(TemporarilyUnavailable):
@@ -177,9 +205,10 @@ class RateLimited(Refused):
     error = None
     reason = "rate_limited"
 
-    def __init__(self, retry_after_s: int) -> None:
+    def __init__(self, retry_after_s: int, rate_per_s: int) -> None:
         super().__init__(f"over the client's rate; try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
+        self.rate_per_s = rate_per_s
 
 
 class Undecided(Refused):

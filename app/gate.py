@@ -6,7 +6,7 @@ that passed here once is asked everything again for the next route.
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.clients import Client
 from app.errors import ClientDisabled, MissingScope, Revoked, WrongAudience
@@ -27,6 +27,15 @@ class World:
     dataset_id: str
 
 
+@dataclass(slots=True)
+class Share:
+    """Calls that were taken ahead of a rate at `since`; with none, how long to wait from then."""
+
+    calls: int = 0
+    since: float = 0.0
+    wait_s: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class Holder:
     """Whom a token belongs to: the client, None when it is gone, and its not-before.
@@ -37,6 +46,8 @@ class Holder:
     client: Client | None
     not_before: float
     is_current: bool = True
+    shares: dict[str, Share] = field(default_factory=dict)
+    """What was taken ahead of the client's rates, by key prefix (rates.py)."""
 
 
 def check_alive(claims: Claims, holder: Holder, world: World, is_revoked: bool) -> None:

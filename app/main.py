@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import falcon
@@ -13,6 +14,7 @@ from app.admin.sampler import Sampler
 from app.admin.site import Access, admin_app
 from app.config import Config, DashboardConfig
 from app.endpoints.auth_request import AuthRequestEndpoint
+from app.endpoints.client_authentication import ClientAuthentication
 from app.endpoints.discovery import JwksEndpoint, MetadataEndpoint
 from app.endpoints.explain import ExplainEndpoint
 from app.endpoints.health import HealthEndpoint, ReadinessEndpoint
@@ -26,6 +28,7 @@ from app.keys import KeyRingFile
 from app.line import Line
 from app.memory import Memory
 from app.metrics import Metrics
+from app.rates import Rates
 from app.store import Store
 from app.verifier import Verifier
 
@@ -112,10 +115,11 @@ def create_app(
         most_clients=config.warm_clients,
         metrics=metrics,
     )
+    rates = Rates(store)
     auth_request = AuthRequestEndpoint(
-        store, memory, metrics, clock, audience=config.audience, realm=config.realm
+        store, memory, rates, metrics, clock, audience=config.audience, realm=config.realm
     )
-    endpoints = _oauth_app(config, store, memory, journal, metrics, verifier)
+    endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier)
     history = History(config.metrics_dir / "history" if config.metrics_dir else None)
     dashboard = admin_app(access, journal, history, verifier, config.realm)
     if access.sampling:
@@ -127,30 +131,26 @@ def _oauth_app(
     config: Config,
     store: Store,
     memory: Memory,
+    rates: Rates,
     journal: Journal,
     metrics: Metrics,
     verifier: Verifier,
 ) -> WSGIApplication:
+    authentication = ClientAuthentication(store, memory, metrics)
     issuer, audience = config.issuer, config.audience
     app = falcon.App()
     app.add_error_handler(Exception, rendering.render_surprise)
     renderer = rendering.ErrorRenderer(config.realm)
     app.add_error_handler(falcon.HTTPError, renderer.http_error)
     app.add_error_handler(OAuthError, renderer.oauth_error)
+    mint = partial(TokenEndpoint, store, memory, authentication, rates, journal, metrics, verifier)
     for path, is_once in (("/token", False), ("/ott", True)):
-        endpoint = TokenEndpoint(
-            store,
-            memory,
-            journal,
-            metrics,
-            verifier,
-            audience=audience,
-            ttl_s=config.token_ttl_s,
-            is_once=is_once,
-        )
+        endpoint = mint(audience=audience, ttl_s=config.token_ttl_s, is_once=is_once)
         app.add_route(path, endpoint)
-    app.add_route("/revoke", RevocationEndpoint(store, memory, journal, metrics, verifier))
-    app.add_route("/introspect", IntrospectionEndpoint(store, memory, verifier))
+    app.add_route(
+        "/revoke", RevocationEndpoint(store, memory, authentication, journal, metrics, verifier)
+    )
+    app.add_route("/introspect", IntrospectionEndpoint(store, memory, authentication, verifier))
     app.add_route("/explain", ExplainEndpoint(store, verifier, audience=audience))
     app.add_route("/.well-known/oauth-authorization-server", MetadataEndpoint(issuer))
     app.add_route("/.well-known/jwks.json", JwksEndpoint(verifier))

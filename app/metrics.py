@@ -15,6 +15,8 @@ _COUNTERS = {
     "tokens_minted": "Tokens handed out.",
     "one_time_tokens_minted": "One-time tokens handed out.",
     "tokens_revoked": "Tokens revoked through /revoke.",
+    "client_authentications_failed": "Requests with a wrong secret, or of nobody.",
+    "client_authentications_throttled": "Of these, those told to slow down.",
     "tokens_verified": "Signatures verified because a token was not in memory.",
     "standings_learnt": "Times that Redis was asked about a token before a decision.",
     "audit_entries_dropped": "Audit entries that found no room while Redis was away.",

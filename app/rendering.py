@@ -13,6 +13,7 @@ from app.errors import (
     RateLimited,
     Refused,
     Undecided,
+    rate_limit_headers,
 )
 
 BODYLESS = [("Content-Length", "0"), ("Content-Type", "text/plain")]
@@ -70,7 +71,9 @@ def render_refusal(refusal: Refused, realm: str) -> tuple[str, list[tuple[str, s
     connection only then; the reason is for nginx's log.
     """
     headers = [("X-Auth-Reason", refusal.reason), *BODYLESS]
-    if isinstance(refusal, RateLimited | Undecided):
+    if isinstance(refusal, RateLimited):
+        headers += rate_limit_headers(refusal.retry_after_s, refusal.rate_per_s)
+    elif isinstance(refusal, Undecided):
         headers.append(("Retry-After", str(refusal.retry_after_s)))
     else:
         headers.append(("WWW-Authenticate", _challenge(refusal, realm)))

@@ -161,9 +161,13 @@ class Store:
             return "revoked"
         return "ok" if spent == 1 else "spent"
 
-    def retry_after(self, client_id: str, rate_per_s: int) -> int:
-        """Take one call from the client's rate; return 0, or the whole seconds to wait."""
-        return int(self._run(_RATE_LIMIT, [f"rate:{client_id}"], (rate_per_s,))[0])
+    def take(self, key: str, *, rate_per_s: int, wanted: int) -> tuple[int, float]:
+        """Take at most `wanted` calls from a rate.
+
+        Returns how many were taken; when none, also the seconds to wait for all that are wanted.
+        """
+        taken, wait_ms = self._run(_RATE_LIMIT, [key], (rate_per_s, wanted))[0]
+        return int(taken), int(wait_ms) / 1000
 
     def _run(
         self, script: Script, keys: list[str], args: tuple[str | int, ...], *before: Command

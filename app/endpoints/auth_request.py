@@ -10,10 +10,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app import gate
 from app.endpoints.origin import sane_request_id
-from app.errors import RateLimited, Refused, Revoked, Spent, StoreUnavailable, Undecided
+from app.errors import Refused, Revoked, Spent, StoreUnavailable, Undecided
 from app.gate import ROUTE_TABLE
 from app.memory import Memory, WarmToken
 from app.metrics import Metrics
+from app.rates import Rates
 from app.rendering import BODYLESS, render_refusal
 from app.routes import path_of, scopes_for, text_of
 from app.store import Store
@@ -30,6 +31,7 @@ class AuthRequestEndpoint:
         self,
         store: Store,
         memory: Memory,
+        rates: Rates,
         metrics: Metrics,
         clock: Callable[[], float],
         *,
@@ -38,6 +40,7 @@ class AuthRequestEndpoint:
     ) -> None:
         self._store = store
         self._memory = memory
+        self._rates = rates
         self._clock = clock
         self._audience = audience
         self._realm = realm
@@ -95,11 +98,8 @@ class AuthRequestEndpoint:
 
     def _take(self, token: WarmToken, request_id: str) -> None:
         """Take what this call costs, last: a call refused for another reason costs nothing."""
-        claims, client = token.claims, token.holder.client
-        if client and client.rate_per_s:
-            retry_after_s = self._store.retry_after(claims.client_id, client.rate_per_s)
-            if retry_after_s:
-                raise RateLimited(retry_after_s)
+        claims = token.claims
+        self._rates.take_call(token.holder, self._clock())
         if claims.is_once:
             outcome = self._store.spend(claims.jti, request_id)
             if outcome == "revoked":

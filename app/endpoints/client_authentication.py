@@ -9,9 +9,11 @@ import falcon
 
 from app.clients import CLIENT_ID, Client, Secret, authenticate
 from app.endpoints.parameters import Parameters
-from app.errors import InvalidClient, InvalidRequest
+from app.errors import InvalidClient, InvalidRequest, TooManyRequests
 from app.memory import Memory
+from app.metrics import Metrics
 from app.store import Store
+from app.wrong_secrets import WrongSecrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,16 @@ class Credentials:
 class ClientAuthentication:
     """Finds out whether credentials are a client's."""
 
-    def __init__(self, store: Store, memory: Memory) -> None:
+    def __init__(self, store: Store, memory: Memory, metrics: Metrics) -> None:
         self._store = store
         self._memory = memory
+        self._wrong_secrets = WrongSecrets()
+        self._metrics = metrics
 
-    def authenticate(self, credentials: Credentials, now: float) -> tuple[Client, Secret]:
-        """Return the client and the secret that matched; raise InvalidClient as it fits.
+    def authenticate(
+        self, credentials: Credentials, now: float, address: str
+    ) -> tuple[Client, Secret]:
+        """Return the client and the secret that matched; raise InvalidClient, TooManyRequests.
 
         Refusing costs one question to Redis, whether the client was in memory, was not, or does
         not exist: otherwise time would tell which names there are.
@@ -43,7 +49,16 @@ class ClientAuthentication:
         except InvalidClient as error:
             if is_remembered:
                 self._store.ping()
+            self._count_wrong_secret(credentials.client_id, address, now)
             raise InvalidClient(used_header=credentials.used_header) from error
+
+    def _count_wrong_secret(self, client_id: str, address: str, now: float) -> None:
+        self._metrics.count("client_authentications_failed")
+        try:
+            self._wrong_secrets.note(client_id, address, now)
+        except TooManyRequests:
+            self._metrics.count("client_authentications_throttled")
+            raise
 
 
 def read_credentials(req: falcon.Request, parameters: Parameters) -> Credentials:

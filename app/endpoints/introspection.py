@@ -6,6 +6,7 @@ import falcon
 
 from app.clients import Client
 from app.endpoints.client_authentication import ClientAuthentication, read_credentials
+from app.endpoints.origin import origin_of
 from app.endpoints.parameters import read_parameters
 from app.errors import Refused, Spent
 from app.memory import Memory
@@ -21,10 +22,16 @@ FOREIGN_SCOPE = "introspect"
 class IntrospectionEndpoint:
     """Tells an authenticated client about its own tokens. Never spends a one-time token."""
 
-    def __init__(self, store: Store, memory: Memory, verifier: Verifier) -> None:
+    def __init__(
+        self,
+        store: Store,
+        memory: Memory,
+        authentication: ClientAuthentication,
+        verifier: Verifier,
+    ) -> None:
         self._store = store
         self._memory = memory
-        self._authentication = ClientAuthentication(store, memory)
+        self._authentication = authentication
         self._verifier = verifier
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -32,7 +39,8 @@ class IntrospectionEndpoint:
         forbid_storing(resp)
         parameters = read_parameters(req)
         credentials = read_credentials(req, parameters)
-        caller, _ = self._authentication.authenticate(credentials, self._verifier.now())
+        now, address = self._verifier.now(), origin_of(req).address
+        caller, _ = self._authentication.authenticate(credentials, now, address)
         token = parameters.require("token")
         try:
             resp.media = self._active(self._live_claims(token, caller))

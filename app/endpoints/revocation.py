@@ -20,11 +20,17 @@ class RevocationEndpoint:
     """Kills tokens. A token that is no good already is answered like one that was just killed."""
 
     def __init__(
-        self, store: Store, memory: Memory, journal: Journal, metrics: Metrics, verifier: Verifier
+        self,
+        store: Store,
+        memory: Memory,
+        authentication: ClientAuthentication,
+        journal: Journal,
+        metrics: Metrics,
+        verifier: Verifier,
     ) -> None:
         self._store = store
         self._memory = memory
-        self._authentication = ClientAuthentication(store, memory)
+        self._authentication = authentication
         self._journal = journal
         self._metrics = metrics
         self._verifier = verifier
@@ -39,7 +45,8 @@ class RevocationEndpoint:
             claims = self._claims_of_bearer(header)
         else:
             credentials = read_credentials(req, parameters)
-            self._authentication.authenticate(credentials, self._verifier.now())
+            now, address = self._verifier.now(), origin_of(req).address
+            self._authentication.authenticate(credentials, now, address)
             claims = self._claims(parameters.require("token"))
             if claims and claims.client_id != credentials.client_id:
                 raise UnauthorizedClient("the token was issued to another client")

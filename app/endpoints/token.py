@@ -15,6 +15,7 @@ from app.journal import Journal, Use
 from app.keys import Key
 from app.memory import Memory
 from app.metrics import Metrics
+from app.rates import Rates
 from app.rendering import forbid_storing
 from app.store import Store
 from app.verifier import Verifier
@@ -42,6 +43,8 @@ class TokenEndpoint:
         self,
         store: Store,
         memory: Memory,
+        authentication: ClientAuthentication,
+        rates: Rates,
         journal: Journal,
         metrics: Metrics,
         verifier: Verifier,
@@ -52,7 +55,8 @@ class TokenEndpoint:
     ) -> None:
         self._store = store
         self._memory = memory
-        self._authentication = ClientAuthentication(store, memory)
+        self._authentication = authentication
+        self._rates = rates
         self._journal = journal
         self._metrics = metrics
         self._verifier = verifier
@@ -82,11 +86,11 @@ class TokenEndpoint:
     def _grant(self, req: falcon.Request, now: float) -> _Grant:
         parameters = read_parameters(req)
         credentials = read_credentials(req, parameters)
-        client, secret = self._authentication.authenticate(credentials, now)
+        client, secret = self._authentication.authenticate(credentials, now, origin_of(req).address)
         if parameters.require("grant_type") != "client_credentials":
             raise UnsupportedGrantType("grant_type must be client_credentials")
         holder, world = self._memory.registration(client.client_id)
-        return _Grant(
+        grant = _Grant(
             client_id=client.client_id,
             secret_id=secret.id,
             scope=grant_scope(client, parameters.get("scope")),
@@ -95,6 +99,9 @@ class TokenEndpoint:
             iat=tokens.issue_time(now, max(holder.not_before, world.not_before)),
             ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
         )
+        # Last: a request that is refused for another reason costs nothing.
+        self._rates.take_mint(holder, now)
+        return grant
 
     def _sign(self, key: Key, grant: _Grant) -> str:
         return tokens.issue(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -167,3 +168,22 @@ def test_rate_is_shared_by_all_workers(stack: Stack, workers: dict[int, Connecti
     stack.script("client", "delete", "shared-rate", "--yes")
     assert {"ok", "rate_limited"} == set(reasons)
     assert 10 <= reasons.count("ok") <= 15
+
+
+def test_rate_over_all_workers_is_kept_within_a_tenth(
+    stack: Stack, workers: dict[int, Connection]
+) -> None:
+    """A second's burst and then the rate, while both workers are asked for far more."""
+    rate_per_s, at_once = 500, 25
+    steady = stack.client_create("steady", "demo:read", rate_per_s=str(rate_per_s))
+    asked = validate(stack.mint(steady)) * at_once
+    allowed, began = 0, time.monotonic()
+    while time.monotonic() - began < 3:
+        for connection in workers.values():
+            connection.send(asked)
+        for connection in workers.values():
+            answers = [connection.receive() for _ in range(at_once)]
+            allowed += sum(answer.status == 204 for answer in answers)
+    expected = rate_per_s * (1 + time.monotonic() - began)
+    stack.script("client", "delete", "steady", "--yes")
+    assert 0.9 * expected <= allowed <= 1.1 * expected

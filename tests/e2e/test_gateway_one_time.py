@@ -86,7 +86,7 @@ def test_refusal_for_another_reason_does_not_spend_it(stack: Stack) -> None:
 
 def test_rate_limit_does_not_spend_it(stack: Stack) -> None:
     """429 leaves a one-time token for later."""
-    client = stack.client_create("once-hasty", "demo:read", rate_per_s="1")
+    client = stack.client_create("once-hasty", "demo:read", rate_per_s="2")
     token, others = stack.mint(client, "/ott"), stack.mint(client)
     while stack.call("/demo/read", others).status != 429:
         pass

@@ -129,6 +129,8 @@ def test_client_over_its_rate_waits_as_long_as_it_is_told(stack: Stack) -> None:
     shown = stack.call("/demo/read", token)
     if shown.status != 200:
         assert (429, "1") == (shown.status, shown.header("Retry-After"))
+        assert '"client";q=5;w=1' == shown.header("RateLimit-Policy")
+        assert '"client";r=0;t=1' == shown.header("RateLimit")
         assert "temporarily_unavailable" == shown.json()["error"]
     assert 403 == stack.call("/demo/write", token, "POST").status
     until(lambda: asked(stack, token).status == 204)

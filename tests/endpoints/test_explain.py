@@ -162,8 +162,8 @@ def test_path_that_the_table_does_not_list_is_left_open(service: Service) -> Non
 
 def test_nothing_is_consumed(service: Service) -> None:
     """Neither the one-time token nor the client's rate, and no audit entry is written."""
-    service.add_client(rate_per_s="1")
     token = service.mint(path="/ott")
+    service.add_client(rate_per_s="1")
     before = service.redis.xlen("audit")
     for _ in range(5):
         document = explain(service, token, scopes="orders:read")

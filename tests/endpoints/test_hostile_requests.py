@@ -126,7 +126,10 @@ def test_any_basic_credentials_are_refused_alike(lasting_service: Service, pair:
     """Any bytes inside the base64 that are not the client's own."""
     header = {"Authorization": f"Basic {encode(pair)}" + "=" * (-len(encode(pair)) % 4)}
     answer = lasting_service.form("/token", "grant_type=client_credentials", header)
-    assert (401, "invalid_client") == (answer.status_code, answer.json["error"])
+    assert (answer.status_code, answer.json["error"]) in {
+        (401, "invalid_client"),
+        (429, "temporarily_unavailable"),  # the same id too often
+    }
 
 
 @given(header=latin_1 | latin_1.map("Bearer {}".format))

@@ -40,8 +40,8 @@ def test_refused_request_does_not_spend(
 
 def test_request_over_the_rate_does_not_spend(service: Service) -> None:
     """The rate is taken before the token is."""
-    service.add_client(rate_per_s="1")
     used, kept = service.mint(path="/ott"), service.mint(path="/ott")
+    service.add_client(rate_per_s="1")
     assert ["ok", "rate_limited"] == [service.reason(one) for one in (used, kept)]
     service.redis.delete("rate:demo")
     assert "ok" == service.reason(kept)

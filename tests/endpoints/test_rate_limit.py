@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service import Service
+from tests.service import SECRET, Service
 
 
 def test_call_over_the_rate_is_told_to_wait(service: Service) -> None:
@@ -22,9 +22,10 @@ def test_call_over_the_rate_is_told_to_wait(service: Service) -> None:
 
 def test_rate_is_the_clients_not_the_tokens(service: Service) -> None:
     """Minting more tokens buys no more calls; another client has its own."""
+    service.add_client("other")
+    first, second, other = service.mint(), service.mint(), service.mint("other")
     service.add_client(rate_per_s="1")
     service.add_client("other", rate_per_s="1")
-    first, second, other = service.mint(), service.mint(), service.mint("other")
     assert ["ok", "rate_limited", "ok"] == [
         service.reason(token) for token in (first, second, other)
     ]
@@ -64,3 +65,58 @@ def test_rate_follows_a_change_at_once(service: Service) -> None:
     assert ["ok", "rate_limited"] == [service.reason(token) for _ in range(2)]
     service.redis.hset("client:demo", "rate_per_s", "")
     assert "ok" == service.reason(token)
+
+
+def test_refusal_tells_the_rate(service: Service) -> None:
+    """The RateLimit fields beside Retry-After: quota, window, what remains and until when."""
+    token = service.mint()
+    service.add_client(rate_per_s="1")
+    service.reason(token)
+    answer = service.validate(token)
+    assert ('"client";q=1;w=1', '"client";r=0;t=1') == (
+        answer.headers["RateLimit-Policy"],
+        answer.headers["RateLimit"],
+    )
+
+
+@pytest.mark.parametrize("path", ["/token", "/ott"])
+def test_mint_over_the_rate_is_told_to_wait(service: Service, path: str) -> None:
+    """429 as an OAuth error; a request that fails otherwise has not been counted."""
+    service.add_client(rate_per_s="1")
+    for _ in range(3):
+        assert 400 == service.asked_by(path, grant_type="client_credentials", scope="x").status_code
+    service.mint(path=path)
+    answer = service.asked_by(path, grant_type="client_credentials")
+    assert (429, "temporarily_unavailable", "1") == (
+        answer.status_code,
+        answer.json["error"],
+        answer.headers["Retry-After"],
+    )
+    assert '"client";q=1;w=1' == answer.headers["RateLimit-Policy"]
+
+
+def guess(service: Service, address: str, client_id: str = "demo", secret: str = "wrong") -> int:
+    fields = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    return service.form("/token", fields, {"X-Real-IP": address}).status_code
+
+
+@pytest.mark.parametrize("client_id", ["demo", "nobody"])
+def test_guessing_is_slowed_and_the_client_is_not_locked_out(
+    service: Service, client_id: str
+) -> None:
+    """429 after ten, alike for names that are and are not; a right secret passes from anywhere."""
+    statuses = [guess(service, "192.0.2.1", client_id) for _ in range(12)]
+    assert [401] * 10 + [429] * 2 == statuses
+    assert 401 == guess(service, "192.0.2.2", client_id)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        assert 200 == guess(service, address, secret=SECRET)
+
+
+@pytest.mark.parametrize("path", ["/token", "/ott", "/revoke", "/introspect"])
+def test_guessing_is_slowed_at_every_door(service: Service, path: str) -> None:
+    """One count for all endpoints that take a secret, and it says how long to wait."""
+    for _ in range(10):
+        guess(service, "192.0.2.1")
+    fields = {"client_id": "demo", "client_secret": "wrong", "token": "x"}
+    answer = service.form(path, fields, {"X-Real-IP": "192.0.2.1"})
+    assert (429, "60") == (answer.status_code, answer.headers["Retry-After"])

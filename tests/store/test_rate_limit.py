@@ -1,5 +1,7 @@
 """The rate of a client: a burst of one second, then an even pace."""
 
+from math import ceil
+
 import pytest
 
 import redis
@@ -14,7 +16,14 @@ def now_us(backend: Backend) -> int:
 
 
 def taken(backend: Backend, rate_per_s: int, calls: int) -> list[int]:
-    return [backend.store.retry_after("demo", rate_per_s) for _ in range(calls)]
+    return [retry_after(backend, rate_per_s) for _ in range(calls)]
+
+
+def retry_after(backend: Backend, rate_per_s: int, client_id: str = "demo") -> int:
+    """Take one call; return 0, or the seconds to wait."""
+    took, wait_s = backend.store.take(f"rate:{client_id}", rate_per_s=rate_per_s, wanted=1)
+    assert (took == 1) == (wait_s == 0)
+    return ceil(wait_s)
 
 
 def test_first_second_may_be_used_at_once(backend: Backend) -> None:
@@ -43,14 +52,14 @@ def test_wait_is_counted_from_the_calls_taken(
     A minute ahead of the pace means a minute to wait, give or take the time this test needs.
     """
     backend.redis.set("rate:demo", str(now_us(backend) + ahead_us))
-    found = backend.store.retry_after("demo", rate_per_s)
+    found = retry_after(backend, rate_per_s)
     assert wait_s - 2 <= found <= wait_s
 
 
 def test_half_a_second_gives_half_the_burst_back(backend: Backend) -> None:
     """At 1,000 a second a client that is a second ahead minus a half may make some 500 calls."""
     backend.redis.set("rate:demo", str(now_us(backend) + SECOND_US // 2))
-    free = next(n for n in range(20_000) if backend.store.retry_after("demo", 1000))
+    free = next(n for n in range(20_000) if retry_after(backend, 1000))
     assert free >= 499
 
 
@@ -58,10 +67,10 @@ def test_waiting_what_is_told_is_enough(backend: Backend) -> None:
     """Seconds are rounded up: whoever waits them is let through."""
     start_us = now_us(backend)
     backend.redis.set("rate:demo", str(start_us + 40 * SECOND_US))
-    wait_s = backend.store.retry_after("demo", 1)
+    wait_s = retry_after(backend, 1)
     arrival_us = int(str(backend.redis.get("rate:demo")))
     backend.redis.set("rate:demo", str(arrival_us - wait_s * SECOND_US))
-    assert 0 == backend.store.retry_after("demo", 1)
+    assert 0 == retry_after(backend, 1)
 
 
 def test_refused_call_is_not_counted(backend: Backend) -> None:
@@ -76,20 +85,38 @@ def test_clients_have_rates_of_their_own(backend: Backend) -> None:
     """One client's burst is nothing to another."""
     backend.redis.set("rate:demo", str(now_us(backend) + 60 * SECOND_US))
     assert [True, 0] == [
-        backend.store.retry_after("demo", 1) > 0,
-        backend.store.retry_after("other", 1),
+        retry_after(backend, 1) > 0,
+        retry_after(backend, 1, "other"),
     ]
 
 
 def test_state_ends_by_itself(backend: Backend) -> None:
     """A client that is quiet for two seconds has its whole burst back, and takes no memory."""
-    backend.store.retry_after("demo", 5)
+    retry_after(backend, 5)
     assert 0 < backend.redis.pttl("rate:demo") <= 2000
 
 
+@pytest.mark.parametrize("wrong", [0, 1])
 @pytest.mark.parametrize("rate", ["0", "-1", "1.5", "many", "", "nan"])
-def test_script_refuses_what_is_no_rate(backend: Backend, rate: str) -> None:
+def test_script_refuses_what_is_no_rate(backend: Backend, rate: str, wrong: int) -> None:
     """Before it writes anything."""
     with pytest.raises(redis.ResponseError, match="RATE"):
-        backend.eval("rate_limit", ["rate:demo"], rate)
+        backend.eval("rate_limit", ["rate:demo"], *(["5", rate] if wrong else [rate, "5"]))
     assert [] == backend.redis.keys("*")
+
+
+def test_as_many_are_taken_as_are_wanted_and_left(backend: Backend) -> None:
+    """Shares of what a second allows; the last is what remains."""
+    shares = [backend.store.take("rate:demo", rate_per_s=1, wanted=5)[0]]
+    backend.redis.set("rate:demo", str(now_us(backend) + 10 * SECOND_US))
+    refused = backend.store.take("rate:demo", rate_per_s=10, wanted=5)
+    assert ([1], 0) == (shares, refused[0])
+    # Nine seconds until there is room at all, and half a second for five of ten.
+    assert 8.0 < refused[1] <= 9.5
+
+
+def test_sum_of_all_shares_is_the_rate(backend: Backend) -> None:
+    """However many take, and however much at a time."""
+    backend.redis.set("rate:demo", str(now_us(backend)))
+    taken = [backend.store.take("rate:demo", rate_per_s=5000, wanted=50)[0] for _ in range(100)]
+    assert 5000 == sum(taken)

@@ -24,7 +24,7 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
     "revoke": lambda store: store.revoke("j", 4_000_000_000, "x"),
     "is unspent": lambda store: store.is_unspent("j"),
     "spend": lambda store: store.spend("j", "r"),
-    "rate": lambda store: store.retry_after("demo", 5),
+    "rate": lambda store: store.take("rate:demo", rate_per_s=5, wanted=1),
 }
 ASK = pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
 

@@ -30,7 +30,7 @@ def test_every_perishable_key_has_an_end(backend: Backend) -> None:
     for jti in ("spent", "kept"):
         backend.store.arm(jti, NOW)
     backend.store.spend("spent", "r")
-    backend.store.retry_after("demo", 5)
+    backend.store.take("rate:demo", rate_per_s=5, wanted=1)
     journal.note({"event": "mint"}, Use("demo", "secret", NOW))
     journal.close()
     keys = [str(key) for key in backend.redis.keys("*")]

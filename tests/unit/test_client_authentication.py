@@ -6,6 +6,7 @@ import pytest
 
 from app.endpoints.client_authentication import ClientAuthentication, Credentials
 from app.errors import InvalidClient, StoreUnavailable
+from app.metrics import Metrics
 from tests.forgery import NOW
 from tests.service import SECRET
 from tests.unit.worker import Worker
@@ -18,8 +19,8 @@ def worker(keys_dir: Path) -> Worker:
 
 
 def authenticate(worker: Worker, client_id: str, secret: str = SECRET) -> str:
-    asking = ClientAuthentication(worker.store, worker.memory)
-    return asking.authenticate(Credentials(client_id, secret, False), NOW)[0].client_id
+    asking = ClientAuthentication(worker.store, worker.memory, Metrics(None))
+    return asking.authenticate(Credentials(client_id, secret, False), NOW, "192.0.2.1")[0].client_id
 
 
 def test_remembered_client_is_told_without_redis(worker: Worker) -> None:

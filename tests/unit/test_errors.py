@@ -35,6 +35,7 @@ OAUTH_ERRORS = {
     "InvalidTarget": (400, "invalid_target"),
     "UnauthorizedClient": (400, "unauthorized_client"),
     "UnsupportedGrantType": (400, "unsupported_grant_type"),
+    "TooManyRequests": (429, "temporarily_unavailable"),
     "TemporarilyUnavailable": (503, "temporarily_unavailable"),
     "StoreUnavailable": (503, "temporarily_unavailable"),
     "NoSigningKey": (503, "temporarily_unavailable"),

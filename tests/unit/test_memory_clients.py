@@ -7,6 +7,7 @@ import pytest
 
 from app.endpoints.client_authentication import ClientAuthentication, Credentials
 from app.errors import InvalidClient
+from app.metrics import Metrics
 from tests.forgery import NOW
 from tests.unit.worker import Worker
 
@@ -20,8 +21,8 @@ def questions(worker: Worker, client_id: str) -> int:
     """Return how many questions it costs to be refused with a wrong secret."""
     before = worker.line.round_trips
     with pytest.raises(InvalidClient):
-        ClientAuthentication(worker.store, worker.memory).authenticate(
-            Credentials(client_id, "wrong", used_header=False), NOW
+        ClientAuthentication(worker.store, worker.memory, Metrics(None)).authenticate(
+            Credentials(client_id, "wrong", used_header=False), NOW, "192.0.2.1"
         )
     return worker.line.round_trips - before
 

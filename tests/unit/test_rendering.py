@@ -92,7 +92,7 @@ def test_oauth_error_is_json_that_nobody_stores(
             ' error_description="a one-time token is needed"',
         ),
         (errors.UnknownRoute("x"), 403, 'Bearer realm="the gate", error="insufficient_scope"'),
-        (errors.RateLimited(7), 429, None),
+        (errors.RateLimited(7, 5), 429, None),
         (errors.Undecided("x"), 503, None),
     ],
 )
@@ -109,7 +109,7 @@ def test_refusal_is_headers_without_a_body(
 
 
 @pytest.mark.parametrize(
-    ("error", "retry_after"), [(errors.RateLimited(7), "7"), (errors.Undecided("x"), "1")]
+    ("error", "retry_after"), [(errors.RateLimited(7, 5), "7"), (errors.Undecided("x"), "1")]
 )
 def test_refusal_that_will_pass_says_when(error: errors.Refused, retry_after: str) -> None:
     """RFC 9110 §10.2.3, in whole seconds."""
