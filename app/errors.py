@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+_LONGEST_RETRY_S = 3_600
+
 
 class ConfigError(Exception):
     """The environment or a file named by it cannot be used; the text says all that is wrong."""
@@ -112,6 +114,17 @@ class StoreUnavailable(TemporarilyUnavailable):
 
 class NoSigningKey(TemporarilyUnavailable):
     """Every key of the keyring is published, and none may sign yet."""
+
+
+class MintedDead(TemporarilyUnavailable):
+    """A not-before that was typed by hand is not in the past yet: the token would be dead."""
+
+    def __init__(self, for_s: float) -> None:
+        super().__init__("a not-before kills what is minted now")
+        self.for_s = int(min(for_s, _LONGEST_RETRY_S))
+
+    def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002
+        return {"Retry-After": str(self.for_s)}
 
 
 class Refused(Exception):

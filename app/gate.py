@@ -5,11 +5,12 @@ that passed here once is asked everything again for the next route.
 """
 
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from app.clients import Client
-from app.errors import ClientDisabled, MissingScope, Revoked, WrongAudience
+from app.errors import ClientDisabled, MintedDead, MissingScope, Revoked, WrongAudience
 from app.tokens import Claims
 
 ROUTE_TABLE = "@routes"
@@ -19,11 +20,45 @@ ONCE = "@once"
 """Stands among the scopes that are needed: the token must be a one-time token."""
 
 
+_KILL = re.compile(r"([0-9]{1,12})\.([0-9]{3})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NotBefore:
+    """Which tokens are dead because they are too old.
+
+    `kill_ms` is the last kill by redis/not_before.lua: a token is dead unless its mint knew of
+    it. Each kill is later than the one before, whatever the clocks do, and a mint knows of every
+    kill whose maker has been told that it is done. So no two are too close to each other to tell
+    which came first, and no clock needs to agree with another.
+
+    `second` was typed by a person, in epoch seconds: all of that second is dead.
+    """
+
+    second: float = -math.inf
+    kill_ms: int = 0
+
+    @classmethod
+    def from_text(cls, text: str | None) -> "NotBefore":
+        """Read what Redis holds. What cannot be read kills everything."""
+        if text is None:
+            return NEVER
+        if kill := _KILL.fullmatch(text):
+            return cls(kill_ms=int(kill[1] + kill[2]))
+        try:
+            return cls(math.ceil(float(text)))
+        except (ValueError, OverflowError):
+            return cls(math.inf)
+
+
+NEVER = NotBefore()
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """What holds for all tokens: the global not-before in epoch seconds, and the data set."""
+    """What holds for all tokens: the global not-before, and the data set."""
 
-    not_before: float
+    not_before: NotBefore
     dataset_id: str
 
 
@@ -44,23 +79,32 @@ class Holder:
     """
 
     client: Client | None
-    not_before: float
+    not_before: NotBefore
     is_current: bool = True
     shares: dict[str, Share] = field(default_factory=dict)
     """What was taken ahead of the client's rates, by key prefix (rates.py)."""
 
 
 def check_alive(claims: Claims, holder: Holder, world: World, is_revoked: bool) -> None:
-    """Raise Revoked: by its `jti`, by a not-before, or because its data set is no more.
-
-    The latest of the not-befores wins, and all of the second that it names is dead.
-    """
+    """Raise Revoked: by its `jti`, by a not-before, or because its data set is no more."""
     if not claims.jti.startswith(f"{world.dataset_id}."):
         raise Revoked("issued for another data set")
     if is_revoked:
         raise Revoked("its jti is revoked")
-    if claims.iat <= max(holder.not_before, world.not_before):
+    own, everyones = holder.not_before, world.not_before
+    if (
+        claims.own_kill_ms < own.kill_ms
+        or claims.global_kill_ms < everyones.kill_ms
+        or claims.iat <= max(own.second, everyones.second)
+    ):
         raise Revoked("issued before the client's or the global not-before")
+
+
+def check_mintable(own: NotBefore, everyones: NotBefore, now_s: int) -> None:
+    """Raise MintedDead while a not-before that a person has typed kills what is minted `now_s`."""
+    second = max(own.second, everyones.second)
+    if now_s <= second:
+        raise MintedDead(second - now_s + 1)
 
 
 def check_client(holder: Holder) -> None:
@@ -100,13 +144,3 @@ def check_scope(scopes: frozenset[str], needed: str) -> str:
             raise MissingScope(asked, needs_once=True)
         raise MissingScope(needed)
     return needed
-
-
-def not_before_s(text: str | None) -> float:
-    """Return a not-before in epoch seconds. One that cannot be read kills everything."""
-    if text is None:
-        return -math.inf
-    try:
-        return math.ceil(float(text))
-    except (ValueError, OverflowError):
-        return math.inf

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from app.clients import Client
 from app.errors import StoreUnavailable
-from app.gate import Holder, World, not_before_s
+from app.gate import Holder, NotBefore, World
 from app.line import Command, News, Work
 
 _LUA_DIR = Path(__file__).resolve().parent.parent / "redis"
@@ -120,7 +120,7 @@ class Store:
             raise StoreUnavailable(str(error)) from error
 
     def _world(self, not_before: str | None, dataset_id: str | None) -> World:
-        return World(not_before_s(not_before), dataset_id or self._begin_dataset())
+        return World(NotBefore.from_text(not_before), dataset_id or self._begin_dataset())
 
     def _begin_dataset(self) -> str:
         """A Redis without a data set has lost whatever it knew: give it a new identity."""
@@ -192,4 +192,4 @@ def _certain(reply: Any) -> Any:
 
 def _holder(client_id: str, fields: dict[str, str], not_before: str | None) -> Holder:
     client = Client.from_fields(client_id, fields) if fields else None
-    return Holder(client, not_before_s(not_before))
+    return Holder(client, NotBefore.from_text(not_before))

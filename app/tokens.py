@@ -24,10 +24,10 @@ from app.segments import decode, read_object
 _JWS = PyJWS(algorithms=ALGORITHMS)
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_JTI = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_JTI = re.compile(
+    r"[A-Za-z0-9_-]{1,64}(?:\.([0-9a-f]{1,13})\.([0-9a-f]{1,13}))?\.[A-Za-z0-9_-]{1,64}", re.ASCII
+)
 _LARGEST_TIME_S = 2**53
-_MOST_KILLS_A_SECOND = 10
-"""After that many, new tokens are dead until the clock has caught up."""
 
 _FUTURE_S = 60
 """How far ahead another gateway's clock may run before its tokens are not yet valid."""
@@ -35,7 +35,10 @@ _FUTURE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token that was signed here says. Times are epoch seconds (RFC 9068 §2.2)."""
+    """What a token that was signed here says. Times are epoch seconds (RFC 9068 §2.2).
+
+    The last kills of its client and of all clients that its mint knew of (see gate.NotBefore).
+    """
 
     client_id: str
     jti: str
@@ -44,6 +47,8 @@ class Claims:
     iat: int
     exp: int
     is_once: bool
+    own_kill_ms: int = 0
+    global_kill_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +60,16 @@ class Header:
     typ: object
 
 
-def new_jti(dataset_id: str) -> str:
-    """Return an unguessable `jti` that is bound to the data set it can be revoked in."""
-    return f"{dataset_id}.{secrets.token_urlsafe(16)}"
+def new_jti(dataset_id: str, own_kill_ms: int = 0, global_kill_ms: int = 0) -> str:
+    """Return an unguessable `jti` that is bound to the data set it can be revoked in.
 
-
-def issue_time(now: float, not_before: float) -> int:
-    """Return the `iat` of a new token: one past a not-before that was set in this very second.
-
-    Whole seconds cannot tell before from after, so all of that second is dead. Each further kill
-    in it is dated one second on (redis/not_before.lua), and so are the tokens that come after it.
+    With the last kills that are known, so that the token is told from those that they killed:
+    by what came first, not by what a clock said.
     """
-    second = int(now)
-    return int(not_before) + 1 if 0 <= not_before - second < _MOST_KILLS_A_SECOND else second
+    unguessable = secrets.token_urlsafe(16)
+    if own_kill_ms or global_kill_ms:
+        return f"{dataset_id}.{own_kill_ms:x}.{global_kill_ms:x}.{unguessable}"
+    return f"{dataset_id}.{unguessable}"
 
 
 def issue(
@@ -178,16 +180,20 @@ def check_claims(payload: dict[str, Any], issuer: str) -> Claims:
         raise WrongIssuer("iss is not this server")
     aud = payload.get("aud")
     audiences = tuple(aud) if isinstance(aud, list) else (aud,)
+    jti = _text(payload, "jti")
+    known = _JTI.fullmatch(jti)
     claims = Claims(
         client_id=_text(payload, "client_id"),
-        jti=_text(payload, "jti"),
+        jti=jti,
         scope=_text(payload, "scope"),
         audiences=audiences,
         iat=_time(payload, "iat"),
         exp=_time(payload, "exp"),
         is_once=payload.get("once", False),
+        own_kill_ms=int(known[1] or "0", 16) if known else 0,
+        global_kill_ms=int(known[2] or "0", 16) if known else 0,
     )
-    if payload.get("sub") != claims.client_id or not _JTI.fullmatch(claims.jti):
+    if payload.get("sub") != claims.client_id or not known:
         raise Malformed("sub or jti is not as this server writes it")
     if not audiences or not all(isinstance(one, str) for one in audiences):
         raise Malformed("aud is neither a string nor strings")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from app.errors import Refused
-from app.gate import ONCE, Holder, scopes_held
+from app.gate import ONCE, Holder, NotBefore, scopes_held
 from app.tokens import Claims
 
-NOBODY = Holder(None, float("inf"), is_current=False)
+NOBODY = Holder(None, NotBefore(float("inf")), is_current=False)
 UNKNOWN = -1
 _CHARACTERS_A_PLACE = 64
 _MOST_SHARED = 10_000
@@ -81,6 +81,8 @@ class WarmTokens:
             audiences=self._share(claims.audiences),
             iat=self._share(claims.iat),
             exp=self._share(claims.exp),
+            own_kill_ms=self._share(claims.own_kill_ms),
+            global_kill_ms=self._share(claims.global_kill_ms),
         )
         token = self.by_jti.get(claims.jti)
         if token is None:

@@ -136,7 +136,7 @@ def _document(client_id: str, values: Any, used: Any, mark: Any, now: float) -> 
         **{name: fields[name] or "" for name in ("name", "status", "scopes", "audiences")},
         **{name: _number(fields[name]) for name in ("ttl_s", "rate_per_s")},
         **{name: _number(fields[name]) for name in ("created_at", "updated_at")},
-        "not_before_s": _number(mark),
+        "not_before_s": _mark(mark),
         "secrets": [_secret(secret, last_used, now) for secret in secrets],
     }
 
@@ -154,6 +154,12 @@ def _secret(secret: Secret, last_used: Mapping[str, str], now: float) -> Documen
 
 def _number(text: Any) -> int | None:
     return int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,12}", text) else None
+
+
+def _mark(text: Any) -> float | None:
+    """Whole seconds were typed by a person; a kill by script has milliseconds."""
+    is_kill = isinstance(text, str) and re.fullmatch(r"[0-9]{1,12}\.[0-9]{3}", text)
+    return float(text) if is_kill else _number(text)
 
 
 def _pairs(rows: Any) -> Iterator[tuple[str, dict[str, str]]]:

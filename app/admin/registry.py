@@ -66,15 +66,11 @@ class Registry:
         """Refuse one token until its `exp`; where that is not known, as long as any may live."""
         self._store.revoke(jti, exp or self._now_s() + LONGEST_TTL_S, "admin")
 
-    def revoke_issued(self, client_id: str | None) -> int:
-        """Refuse every token that a client, or everybody, has now; return the mark, epoch seconds.
-
-        The later clock counts, ours or Redis's: what either of them has issued is dead.
-        """
+    def revoke_issued(self, client_id: str | None) -> float:
+        """Refuse every token that a client, or everybody, has now; return when, epoch seconds."""
         if client_id and not self._ask("EXISTS", f"client:{client_id}"):
             raise NoSuchClient
-        now_s = max(self._now_s(), int(self._ask("TIME")[0]))
-        return int(self._run(_NOT_BEFORE, f"notbefore:{client_id or '*'}", now_s))
+        return float(self._run(_NOT_BEFORE, f"notbefore:{client_id or '*'}"))
 
     def _now_s(self) -> int:
         return int(self._clock())

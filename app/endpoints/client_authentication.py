@@ -10,6 +10,7 @@ import falcon
 from app.clients import CLIENT_ID, Client, Secret, authenticate
 from app.endpoints.parameters import Parameters
 from app.errors import InvalidClient, InvalidRequest, TooManyRequests
+from app.gate import Holder, World
 from app.memory import Memory
 from app.metrics import Metrics
 from app.store import Store
@@ -25,6 +26,16 @@ class Credentials:
     used_header: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client that has shown who it is, and what was known of it at that moment."""
+
+    client: Client
+    secret: Secret
+    holder: Holder
+    world: World
+
+
 class ClientAuthentication:
     """Finds out whether credentials are a client's."""
 
@@ -34,18 +45,17 @@ class ClientAuthentication:
         self._wrong_secrets = WrongSecrets()
         self._metrics = metrics
 
-    def authenticate(
-        self, credentials: Credentials, now: float, address: str
-    ) -> tuple[Client, Secret]:
-        """Return the client and the secret that matched; raise InvalidClient, TooManyRequests.
+    def authenticate(self, credentials: Credentials, now: float, address: str) -> Caller:
+        """Return the client, with the secret that matched; raise InvalidClient, TooManyRequests.
 
         Refusing costs one question to Redis, whether the client was in memory, was not, or does
         not exist: otherwise time would tell which names there are.
         """
         is_remembered = self._memory.has_client(credentials.client_id)
-        client = self._memory.registration(credentials.client_id)[0].client
+        holder, world = self._memory.registration(credentials.client_id)
         try:
-            return authenticate(client, credentials.secret, now)
+            client, secret = authenticate(holder.client, credentials.secret, now)
+            return Caller(client, secret, holder, world)
         except InvalidClient as error:
             if is_remembered:
                 self._store.ping()

@@ -40,7 +40,7 @@ class IntrospectionEndpoint:
         parameters = read_parameters(req)
         credentials = read_credentials(req, parameters)
         now, address = self._verifier.now(), origin_of(req).address
-        caller, _ = self._authentication.authenticate(credentials, now, address)
+        caller = self._authentication.authenticate(credentials, now, address).client
         token = parameters.require("token")
         try:
             resp.media = self._active(self._live_claims(token, caller))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import falcon
 
-from app import audit, tokens
+from app import audit, gate, tokens
 from app.clients import LONGEST_TTL_S, grant_audience, grant_scope
 from app.endpoints.client_authentication import ClientAuthentication, read_credentials
 from app.endpoints.origin import origin_of
@@ -86,21 +86,25 @@ class TokenEndpoint:
     def _grant(self, req: falcon.Request, now: float) -> _Grant:
         parameters = read_parameters(req)
         credentials = read_credentials(req, parameters)
-        client, secret = self._authentication.authenticate(credentials, now, origin_of(req).address)
+        caller = self._authentication.authenticate(credentials, now, origin_of(req).address)
         if parameters.require("grant_type") != "client_credentials":
             raise UnsupportedGrantType("grant_type must be client_credentials")
-        holder, world = self._memory.registration(client.client_id)
+        client, world = caller.client, caller.world
+        # The kills are those that were known when the secret was looked at: one that comes
+        # between the two is meant for this token too.
+        own, everyones = caller.holder.not_before, world.not_before
+        gate.check_mintable(own, everyones, int(now))
         grant = _Grant(
             client_id=client.client_id,
-            secret_id=secret.id,
+            secret_id=caller.secret.id,
             scope=grant_scope(client, parameters.get("scope")),
             audience=grant_audience(client, parameters.resources, self._audience),
-            jti=tokens.new_jti(world.dataset_id),
-            iat=tokens.issue_time(now, max(holder.not_before, world.not_before)),
+            jti=tokens.new_jti(world.dataset_id, own.kill_ms, everyones.kill_ms),
+            iat=int(now),
             ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
         )
         # Last: a request that is refused for another reason costs nothing.
-        self._rates.take_mint(holder, now)
+        self._rates.take_mint(caller.holder, now)
         return grant
 
     def _sign(self, key: Key, grant: _Grant) -> str:

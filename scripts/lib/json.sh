@@ -56,10 +56,10 @@ keep_utf8() {
   [[ $TEXT != *[!\ -~]* ]] || is_plain_text "${#TEXT}" "$TEXT" || TEXT=${TEXT//[!\ -~]/?}
 }
 
-# json_number TEXT: TEXT becomes a whole number, or null.
+# json_number TEXT: TEXT becomes a number that is not negative, or null.
 json_number() {
   TEXT=null
-  [[ ! $1 =~ ^(0|[1-9][0-9]*)$ ]] || TEXT=$1
+  [[ ! $1 =~ ^(0|[1-9][0-9]*)(\.[0-9]+)?$ ]] || TEXT=$1
 }
 
 # json_string PLAIN: TEXT becomes it, in UTF-8, as a JSON string.

@@ -37,5 +37,5 @@ table_print() {
 # time_of EPOCH_S [ELSE]: TEXT becomes a UTC time; ELSE (or -) for what is not one, or 0.
 time_of() {
   TEXT=${2:--}
-  [[ ! $1 =~ ^[1-9][0-9]{0,11}$ ]] || printf -v TEXT '%(%Y-%m-%dT%H:%M:%SZ)T' "$1"
+  [[ ! $1 =~ ^[1-9][0-9]{0,11}(\.[0-9]+)?$ ]] || printf -v TEXT '%(%Y-%m-%dT%H:%M:%SZ)T' "${1%.*}"
 }

@@ -2,16 +2,20 @@
 
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import Credentials, Stack
+from tests.forgery import claims_of
+from tests.stack import ROOT, Credentials, Stack
 from tests.wire import Connection, form
 from tests.workers import ask_all, connections_to_workers, validate
 
 NUMBERS = itertools.count()
+NOT_BEFORE = (ROOT / "redis" / "not_before.lua").read_text()
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
 
 
 @pytest.fixture
@@ -141,6 +145,26 @@ def test_revoke_all_kills_everything_and_lets_everyone_mint_again(
         assert ["revoked", "revoked"] == decided(workers, token)
     for token in (stack.mint(client), stack.mint()):
         assert ["ok", "ok"] == decided(workers, token)
+
+
+@pytest.mark.parametrize("kills", list(itertools.product(["client", "all"], repeat=3)))
+def test_mints_between_kills_of_one_moment_survive_only_those_before(
+    stack: Stack, workers: dict[int, Connection], client: Credentials, kills: tuple[str, ...]
+) -> None:
+    """What was minted before a kill is dead, what comes after it lives, in whatever order."""
+    names = {"client": f"notbefore:{client[0]}", "all": "notbefore:*"}
+    with stack.redis as ops:
+        for _ in range(ROUNDS):
+            dead: list[str] = []
+            began = time.time()
+            for kill in kills:
+                dead.append(stack.mint(client))
+                assert ["ok", "ok"] == decided(workers, dead[-1])
+                ops.eval(NOT_BEFORE, 1, names[kill])
+            alive = stack.mint(client)
+            found = [decided(workers, token) for token in (*dead, alive)]
+            assert [["revoked"] * 2] * len(kills) + [["ok"] * 2] == found
+            assert int(began) <= claims_of(alive)["iat"] <= time.time()
 
 
 def test_route_is_in_force_at_once(

@@ -1,21 +1,15 @@
 """RFC 6749, the client credentials grant at `/token` and `/ott`: the request and the answer."""
 
-import json
-from typing import Any
+import itertools
 
 import pytest
 
-from tests.forgery import decode
+from tests.forgery import claims_of
 from tests.service import SECRET, Service, basic, build_service, client_fields
 
 GRANT = "grant_type=client_credentials"
 CREDENTIALS = f"client_id=demo&client_secret={SECRET}"
 MINTS = pytest.mark.parametrize("path", ["/token", "/ott"])
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads(decode(token.split(".")[1]))
-    return payload
 
 
 @MINTS
@@ -186,12 +180,32 @@ def test_s2_3_disabled_client_is_enabled_again_at_once(service: Service) -> None
 
 
 @pytest.mark.parametrize("key", ["notbefore:demo", "notbefore:*"])
-def test_token_minted_in_the_second_of_a_kill_is_good(service: Service, key: str) -> None:
-    """Those from before it are dead, though whole seconds cannot tell them apart."""
+def test_nothing_is_minted_in_the_second_of_a_not_before_that_was_typed(
+    service: Service, key: str
+) -> None:
+    """All of that second is dead, so 503 says when to come again; then the token is good."""
     before = service.mint()
     service.redis.set(key, int(service.clock.now))
-    after = service.mint()
-    assert ["revoked", "ok"] == [service.reason(token) for token in (before, after)]
+    answer = service.asked_by("/token", grant_type="client_credentials")
+    assert (503, "1") == (answer.status_code, answer.headers["Retry-After"])
+    assert "temporarily_unavailable" == answer.json["error"]
+    service.clock.now += 1
+    assert ["revoked", "ok"] == [service.reason(token) for token in (before, service.mint())]
+
+
+@pytest.mark.parametrize("kills", list(itertools.product(["demo", "*"], repeat=3)))
+def test_token_minted_between_two_kills_of_one_moment_survives_only_the_first(
+    service: Service, kills: tuple[str, ...]
+) -> None:
+    """No time passes at all, and the kills are a millisecond apart: the order alone decides."""
+    found = []
+    for number, name in enumerate(kills):
+        token = service.mint()
+        found.append(service.reason(token))
+        service.redis.set(f"notbefore:{name}", f"{int(service.clock.now)}.{number:03}")
+        found.append(service.reason(token))
+    assert ["ok", "revoked"] * len(kills) == found
+    assert int(service.clock.now) == claims_of(service.mint())["iat"]
 
 
 def test_s10_10_tokens_of_one_moment_differ(service: Service) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.forgery import decode
+from tests.forgery import claims_of, decode
 from tests.service import ISSUER, Service, basic
 
 ORDERS, STOCK = "https://orders.example/v1", "https://stock.example"
@@ -21,11 +21,6 @@ def wide(service: Service) -> Service:
 def ask(service: Service, client_id: str, *resources: str) -> Any:
     fields = [("grant_type", "client_credentials"), *(("resource", one) for one in resources)]
     return service.form("/token", fields, basic(client_id))
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads(decode(token.split(".")[1]))
-    return payload
 
 
 @pytest.mark.parametrize(

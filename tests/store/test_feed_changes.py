@@ -63,12 +63,12 @@ OF_THIS_CLIENT: dict[str, tuple[Change, str]] = {
     "unreadable": (lambda r: r.hdel("client:demo", "status"), "store_unavailable"),
     "of another type": (lambda r: r.set("client:demo", "x"), "store_unavailable"),
     "killed by hand": (lambda r: r.set("notbefore:demo", NOW, ex=60), "revoked"),
-    "killed by script": (lambda r: r.eval(NOT_BEFORE, 1, "notbefore:demo", NOW), "revoked"),
+    "killed by script": (lambda r: r.eval(NOT_BEFORE, 1, "notbefore:demo"), "revoked"),
     "killed by nonsense": (lambda r: r.set("notbefore:demo", "soon"), "revoked"),
 }
 OF_ALL: dict[str, tuple[Change, str]] = {
     "all killed": (lambda r: r.set("notbefore:*", NOW), "revoked"),
-    "all killed by script": (lambda r: r.eval(NOT_BEFORE, 1, "notbefore:*", NOW), "revoked"),
+    "all killed by script": (lambda r: r.eval(NOT_BEFORE, 1, "notbefore:*"), "revoked"),
     "data set deleted": (lambda r: r.delete("dataset"), "revoked"),
     "data set replaced": (begin_another_data_set, "revoked"),
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.gate import World
+from app.gate import NEVER, NotBefore, World
 from tests.service import DATASET, client_fields, secret_entry
 from tests.store.conftest import Backend
 
@@ -23,13 +23,22 @@ def test_everything_is_learned_at_once(backend: Backend) -> None:
     """Client, not-befores, data set, revocation and routes."""
     fill(backend)
     backend.redis.set("notbefore:demo", "5")
-    backend.redis.set("notbefore:*", "6")
+    backend.redis.set("notbefore:*", "6.007")
     backend.redis.set(f"revoked:{DATASET}.j", "x")
     answers = backend.store.learn("demo", f"{DATASET}.j", world=True, routes=True)
     assert answers.holder
     assert answers.holder.client
     client = answers.holder.client
-    assert ("demo", True, ("orders:read", "orders:write"), ("u", "v"), None, 7, "1", 5) == (
+    assert (
+        "demo",
+        True,
+        ("orders:read", "orders:write"),
+        ("u", "v"),
+        None,
+        7,
+        "1",
+        NotBefore(5),
+    ) == (
         client.client_id,
         client.is_active,
         client.scopes,
@@ -39,7 +48,7 @@ def test_everything_is_learned_at_once(backend: Backend) -> None:
         client.secrets[0].id,
         answers.holder.not_before,
     )
-    assert (World(6, DATASET), True) == (answers.world, answers.is_revoked)
+    assert (World(NotBefore(kill_ms=6007), DATASET), True) == (answers.world, answers.is_revoked)
     assert {"GET /a": "x y", "* /": ""} == answers.routes
 
 
@@ -58,7 +67,7 @@ def test_what_is_not_asked_is_none(backend: Backend) -> None:
         only_jti.is_revoked,
         only_jti.routes,
     )
-    assert World(-math.inf, DATASET) == only_world.world
+    assert World(NEVER, DATASET) == only_world.world
     assert only_routes.routes
     assert (None, None) == (only_routes.holder, only_routes.world)
 
@@ -68,8 +77,8 @@ def test_what_is_not_there_is_known_not_to_be_there(backend: Backend) -> None:
     backend.redis.hset("dataset", "id", DATASET)
     answers = backend.store.learn("nobody", "j", world=True, routes=True)
     assert answers.holder
-    assert (None, -math.inf) == (answers.holder.client, answers.holder.not_before)
-    assert (World(-math.inf, DATASET), False, {}) == (
+    assert (None, NEVER) == (answers.holder.client, answers.holder.not_before)
+    assert (World(NEVER, DATASET), False, {}) == (
         answers.world,
         answers.is_revoked,
         answers.routes,
@@ -83,10 +92,17 @@ def test_bytes_that_are_no_text_are_kept_as_they_are(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "not_before"), [("7", 7), ("7.2", 8), ("soon", math.inf), ("", math.inf)]
+    ("text", "not_before"),
+    [
+        ("7", NotBefore(7)),
+        ("7.2", NotBefore(8)),
+        ("7.200", NotBefore(kill_ms=7200)),
+        ("soon", NotBefore(math.inf)),
+        ("", NotBefore(math.inf)),
+    ],
 )
 def test_not_before_is_read_towards_the_safe_side(
-    backend: Backend, text: str, not_before: float
+    backend: Backend, text: str, not_before: NotBefore
 ) -> None:
     """Rounded up; what cannot be read kills everything."""
     backend.redis.set("notbefore:demo", text)

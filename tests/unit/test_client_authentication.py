@@ -20,7 +20,8 @@ def worker(keys_dir: Path) -> Worker:
 
 def authenticate(worker: Worker, client_id: str, secret: str = SECRET) -> str:
     asking = ClientAuthentication(worker.store, worker.memory, Metrics(None))
-    return asking.authenticate(Credentials(client_id, secret, False), NOW, "192.0.2.1")[0].client_id
+    found = asking.authenticate(Credentials(client_id, secret, False), NOW, "192.0.2.1")
+    return found.client.client_id
 
 
 def test_remembered_client_is_told_without_redis(worker: Worker) -> None:

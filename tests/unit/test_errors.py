@@ -38,6 +38,7 @@ OAUTH_ERRORS = {
     "TooManyRequests": (429, "temporarily_unavailable"),
     "TemporarilyUnavailable": (503, "temporarily_unavailable"),
     "StoreUnavailable": (503, "temporarily_unavailable"),
+    "MintedDead": (503, "temporarily_unavailable"),
     "NoSigningKey": (503, "temporarily_unavailable"),
 }
 

@@ -7,9 +7,9 @@ import pytest
 
 from app import gate
 from app.clients import Client
-from app.errors import ClientDisabled, MissingScope, Revoked, WrongAudience
-from app.gate import Holder, World
-from app.tokens import Claims, issue_time
+from app.errors import ClientDisabled, MintedDead, MissingScope, Revoked, WrongAudience
+from app.gate import NEVER, Holder, NotBefore, World
+from app.tokens import Claims
 from tests.forgery import NOW
 from tests.service import DATASET, ISSUER
 
@@ -31,11 +31,11 @@ def holder(
     not_before: str | None = None, *, is_active: bool = True, audiences: tuple[str, ...] = ()
 ) -> Holder:
     client = Client("demo", is_active, (), audiences, None, None, ())
-    return Holder(client, gate.not_before_s(not_before))
+    return Holder(client, NotBefore.from_text(not_before))
 
 
 def world(not_before: str | None = None, dataset_id: str = DATASET) -> World:
-    return World(gate.not_before_s(not_before), dataset_id)
+    return World(NotBefore.from_text(not_before), dataset_id)
 
 
 def is_alive(
@@ -103,31 +103,69 @@ def test_token_is_dead_up_to_the_latest_not_before(
 @pytest.mark.parametrize("text", ["", "never", "nan", "inf", "-inf", "1e400", "0x10", "\udcff"])
 def test_not_before_that_cannot_be_read_kills_everything(text: str) -> None:
     """Undecided is refused."""
-    assert math.inf == gate.not_before_s(text)
+    assert NotBefore(math.inf) == NotBefore.from_text(text)
     assert not is_alive(claims(), around=world(text))
 
 
+KILLS = (None, f"{NOW}.000", f"{NOW}.001", f"{NOW + 1}.000", f"{NOW + 99}.999")
+
+
+def ms(kill: str | None) -> int:
+    return int(kill.replace(".", "")) if kill else 0
+
+
+@pytest.mark.parametrize("known_everyones", KILLS)
+@pytest.mark.parametrize("known_own", KILLS)
+def test_token_is_dead_unless_its_mint_knew_of_both_last_kills(
+    known_own: str | None, known_everyones: str | None
+) -> None:
+    """What was known first decides, not the time: all kills here are around the token's `iat`."""
+    token = claims(own_kill_ms=ms(known_own), global_kill_ms=ms(known_everyones))
+    for own in KILLS:
+        for everyones in KILLS:
+            expected = ms(own) <= ms(known_own) and ms(everyones) <= ms(known_everyones)
+            assert expected == is_alive(token, holder(own), world(everyones))
+
+
+@pytest.mark.parametrize("text", [f"{NOW}.5", f"{NOW}.5000", f" {NOW}.500", f"{NOW}.500 "])
+def test_fraction_that_no_script_writes_kills_the_whole_second(text: str) -> None:
+    """Only three digits are a kill whose place in the order is known; the rest is typed."""
+    assert NotBefore(NOW + 1) == NotBefore.from_text(text)
+
+
 @pytest.mark.parametrize(
-    ("not_before", "iat"),
-    [(None, NOW), (str(NOW - 1), NOW), (str(NOW), NOW + 1), (str(NOW + 9), NOW + 10)],
+    ("own", "everyones", "wait_s"),
+    [
+        (str(NOW), None, 1),
+        (None, str(NOW), 1),
+        (str(NOW), str(NOW + 7), 8),
+        (str(NOW + 7), f"{NOW + 99}.000", 8),
+        ("9" * 11, None, 3600),
+        ("never", None, 3600),
+    ],
 )
-def test_token_minted_in_the_second_of_a_kill_lives(not_before: str | None, iat: int) -> None:
-    """It is dated one second on: it came after the kill, and is told from those before."""
-    issued = issue_time(NOW + 0.9, gate.not_before_s(not_before))
-    assert iat == issued
-    assert is_alive(claims(iat=issued), holder(not_before))
+def test_nothing_is_minted_while_a_typed_not_before_would_kill_it(
+    own: str | None, everyones: str | None, wait_s: int
+) -> None:
+    """Whoever asks is told how long to wait, an hour at most."""
+    with pytest.raises(MintedDead) as raised:
+        gate.check_mintable(NotBefore.from_text(own), NotBefore.from_text(everyones), NOW)
+    assert {"Retry-After": str(wait_s)} == raised.value.headers("realm")
 
 
-def test_token_minted_under_a_kill_from_the_future_is_dead() -> None:
-    """A not-before ahead of this clock is obeyed until its second has passed."""
-    whose = holder(str(NOW + 30))
-    assert not is_alive(claims(iat=issue_time(NOW, whose.not_before)), whose)
+@pytest.mark.parametrize("text", [None, "0", str(NOW - 1), *KILLS])
+def test_what_is_minted_after_a_not_before_lives(text: str | None) -> None:
+    """In the next second after a typed one, at once after a kill by script."""
+    not_before = NotBefore.from_text(text)
+    gate.check_mintable(not_before, NEVER, NOW)
+    assert is_alive(claims(own_kill_ms=not_before.kill_ms), holder(text))
+    assert is_alive(claims(global_kill_ms=not_before.kill_ms), around=world(text))
 
 
 def test_client_that_is_not_active_is_refused() -> None:
     """Disabled and gone are the same to the gate."""
     gate.check_client(holder())
-    for refused in (holder(is_active=False), Holder(None, 0)):
+    for refused in (holder(is_active=False), Holder(None, NEVER)):
         with pytest.raises(ClientDisabled):
             gate.check_client(refused)
 

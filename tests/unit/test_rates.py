@@ -6,7 +6,7 @@ import pytest
 
 from app.clients import Client
 from app.errors import RateLimited, TooManyRequests
-from app.gate import Holder
+from app.gate import NEVER, Holder
 from app.rates import Rates
 from app.store import Store
 from tests.forgery import NOW
@@ -30,7 +30,7 @@ class Bucket(Store):
 
 def holder(rate_per_s: int | None, client_id: str = "demo") -> Holder:
     fields = client_fields(rate_per_s=str(rate_per_s or ""))
-    return Holder(Client.from_fields(client_id, fields), -1.0)
+    return Holder(Client.from_fields(client_id, fields), NEVER)
 
 
 def call(rates: Rates, caller: Holder, now: float = NOW) -> int:
@@ -114,7 +114,7 @@ def test_mints_are_counted_apart_from_calls() -> None:
 def test_client_without_a_rate_asks_nothing() -> None:
     """And neither does a holder that is nobody."""
     bucket = Bucket(0)
-    for caller in (holder(None), Holder(None, 0.0)):
+    for caller in (holder(None), Holder(None, NEVER)):
         Rates(bucket).take_call(caller, NOW)
         Rates(bucket).take_mint(caller, NOW)
     assert [] == bucket.wanted

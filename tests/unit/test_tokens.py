@@ -75,6 +75,26 @@ def test_new_jti_is_bound_to_the_data_set_and_never_the_same() -> None:
     assert all(one.startswith(f"{DATASET}.") and len(one) == 8 + 1 + 22 for one in made)
 
 
+@pytest.mark.parametrize("kills", [(0, 0), (1, 0), (0, 1), (1795230000123, 1795230000124)])
+def test_kills_that_a_mint_knew_of_are_read_back_from_the_jti(kills: tuple[int, int]) -> None:
+    """Signed along with the rest; the longest fits a key and a header with room to spare."""
+    jti = tokens.new_jti(DATASET, *kills)
+    claims = tokens.check_claims({**GOOD_PAYLOAD, "jti": jti}, ISSUER)
+    assert kills == (claims.own_kill_ms, claims.global_kill_ms)
+    assert len(jti) <= 8 + 1 + 22 + 2 * 12
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["", ".", "a.b", "1.x.b", "1.2.3.b", "1..b", ".1.b", "-1.1.b", "+1.1.b", "A.1.b", "1.1.",
+     "1.1.b ", "1_0.1.b", "0x1.1.b", "1.1.b\n", "1" * 14 + ".1.b", "\u0661.1.b"],
+)  # fmt: skip
+def test_jti_that_no_mint_makes_is_malformed(rest: str) -> None:
+    """Two parts or four, and the kills in hexadecimal."""
+    with pytest.raises(errors.Malformed):
+        tokens.check_claims({**GOOD_PAYLOAD, "jti": f"{DATASET}.{rest}"}, ISSUER)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
