@@ -2,7 +2,7 @@
 #   HTTP_PORT=8081 make up    or    make up HTTP_PORT=8081
 
 .DEFAULT_GOAL := help
-.PHONY: help up down doctor test lint bench profile lock
+.PHONY: help up down doctor test lint bench profile lock snapshot restore
 
 PYTHON := .venv/bin/python
 RUFF := $(PYTHON) -m ruff
@@ -23,6 +23,14 @@ down: ## Stop what make up started, and nothing else
 
 doctor: ## Check a running or configured gateway
 	@scripts/doctor
+
+snapshot: ## Write clients, routes, revocations and the audit into Postgres (SNAPSHOT_ARGS="--help")
+	@scripts/install
+	@scripts/snapshot $(SNAPSHOT_ARGS)
+
+restore: ## Fill an empty Redis from the newest snapshot (RESTORE_ARGS="--at 2026-11-21")
+	@scripts/install
+	@scripts/restore $(RESTORE_ARGS)
 
 test: ## Install what the tests need and run all of them (works while make up is running)
 	@scripts/install test

@@ -1,0 +1,124 @@
+"""Redis, as snapshot and restore reach it: the one place that knows where and how many it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from doctor.places import ROOT, run_dir, setting
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import redis
+
+from .outcome import Failed, Refused, first_line
+
+_BATCH = 500
+_TIMEOUT_S = 30.0
+_LUA_DIR = ROOT / "redis"
+
+Command = tuple[str | bytes | int, ...]
+
+
+class Access:
+    """A connection that asks many things at once, and walks over the keys in bounded memory."""
+
+    def __init__(self, client: redis.Redis, place: str) -> None:
+        self._client: Any = client
+        self.place = place
+
+    def primaries(self) -> list[Any]:
+        """Return every server that holds keys of its own."""
+        return [self._client]
+
+    def scan(self, prefix: str) -> Iterator[list[bytes]]:
+        """Yield the keys with a prefix, a few hundred at a time, never all at once.
+
+        A key that is there from beginning to end is yielded at least once, maybe twice; one that
+        comes or goes meanwhile may be (redis.io, SCAN: guarantees).
+        """
+        for server in self.primaries():
+            cursor = 0
+            while True:
+                with self._failing_as_one_line():
+                    cursor, keys = server.scan(cursor, match=f"{prefix}*", count=_BATCH)
+                if keys:
+                    yield keys
+                if not cursor:
+                    break
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """Send commands together and return their replies; an error is returned, not raised."""
+        pipe = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        with self._failing_as_one_line():
+            replies: list[Any] = pipe.execute(raise_on_error=False)
+        return replies
+
+    def do(self, *commands: Command) -> list[Any]:
+        """Send commands together and return their replies; raise Failed for the first error."""
+        return [self.certain(reply) for reply in self.ask(*commands)]
+
+    def certain(self, reply: Any) -> Any:
+        """Return a reply to `ask`; raise Failed when it is an error."""
+        if isinstance(reply, Exception):
+            raise Failed(f"Redis at {self.place}: {first_line(reply)}") from reply
+        return reply
+
+    def eval(self, script: str, key: str, *args: str | int) -> Any:
+        """Run one of redis/*.lua on a key."""
+        text = (_LUA_DIR / f"{script}.lua").read_text("utf-8")
+        with self._failing_as_one_line():
+            return self._client.eval(text, 1, key, *args)
+
+    def now_s(self) -> int:
+        """Return Redis's time: one clock for all that ops do."""
+        return int(self.do(("TIME",))[0][0])
+
+    @contextmanager
+    def _failing_as_one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except (redis.RedisError, OSError) as error:
+            self.certain(error)
+
+
+def connect() -> Access:
+    """Connect to the Redis that REDIS_URL, REDIS_SOCKET or the stack under RUN_DIR names."""
+    url = _url()
+    options: dict[str, Any] = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": 5.0}
+    try:
+        client = redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **options)
+        access = Access(client, _place(url))
+    except ValueError as error:
+        # Not the error itself: it may quote a password.
+        raise Refused("REDIS_URL cannot be read: redis://user:password@host:port/db") from error
+    access.do(("PING",))
+    return access
+
+
+def _url() -> str:
+    """The order of scripts/lib/redis.sh: the environment, then what the stack wrote down."""
+    found = os.environ.get("REDIS_URL") or _of_socket(os.environ.get("REDIS_SOCKET", ""))
+    found = found or setting("REDIS_URL", "demo.env")
+    found = found or _of_socket(setting("REDIS_SOCKET", "demo.env"))
+    if not found:
+        hint = f"or start the stack ({run_dir()}/demo.env names none)"
+        raise Failed(f"no Redis to talk to: set REDIS_URL or REDIS_SOCKET, {hint}")
+    if not found.startswith(("redis://", "rediss://", "unix://")):
+        raise Refused("REDIS_URL must begin with redis://, rediss:// or unix://")
+    return found
+
+
+def _of_socket(path: str) -> str:
+    return f"unix://{path}" if path else ""
+
+
+def _place(url: str) -> str:
+    """The address without the password."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]

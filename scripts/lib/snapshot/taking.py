@@ -1,0 +1,238 @@
+"""scripts/snapshot: everything from Redis into Postgres, in one transaction."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+
+from . import audit_trail, catalogue, postgres, redis_access, writing
+from .audit_trail import StreamEnd
+from .catalogue import Snapshot
+from .outcome import Arguments, Failed, Refused, complain, first_line, run
+from .postgres import Connection
+from .progress import Progress, peak_memory_mb
+from .pruning import Keep, outdated
+from .reading import Reader
+from .records import to_json
+from .redis_access import Access
+
+DESCRIPTION = """\
+Writes clients, routes, live revocations, not-befores and the new audit entries into Postgres, in
+one transaction: a run that fails or is killed leaves the snapshots that there are as they were.
+Afterwards old snapshots are dropped; the audit trail is kept.
+
+DATABASE_URL (or the one in $RUN_DIR/app.env) says which database; its schema `portcullis` is made
+when it is missing. Redis is found by REDIS_URL or REDIS_SOCKET, else by the stack under RUN_DIR."""
+EPILOG = "Exit status: 0 done, 1 not (wholly) possible now, 2 asked wrongly and nothing changed."
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot that is written, and what was noticed on the way."""
+
+    snapshot: Snapshot
+    outdated: list[int]
+    left_out: int
+    audit_missed: int
+    is_audit_readable: bool
+
+
+def main(words: Sequence[str]) -> int:
+    options = _options(words)
+    with postgres.connect() as connection:
+        if options.list:
+            catalogue.print_list(connection, as_json=options.json)
+            return 0
+        access = redis_access.connect()
+        progress = Progress(is_silent=options.quiet or options.json)
+        taken = take(connection, access, options, progress)
+        progress.clear()
+        if options.dry_run:
+            connection.rollback()
+        else:
+            connection.commit()
+        _report(taken, options)
+        if options.dry_run:
+            return 0
+        is_told = _tell_redis(access, taken.snapshot)
+        is_pruned = _prune(connection, taken)
+        return 0 if is_told and is_pruned else 1
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = Arguments("snapshot", DESCRIPTION, EPILOG)
+    parser.add_argument("--list", action="store_true", help="list the snapshots; take none")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="do all of it, but for making it last"
+    )
+    parser.add_argument(
+        "--keep",
+        type=_keep,
+        default=Keep(),
+        metavar="DAYS,WEEKS",
+        help="keep all of so many days, then the last one of each week for so many weeks; the"
+        " newest always (default: 7,8)",
+    )
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="take it although more than half of the clients are gone since the last one",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing unless something is amiss"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser.parse_args(words)
+
+
+def _keep(text: str) -> Keep:
+    found = re.fullmatch(r"(\d{1,5}),(\d{1,4})", text, re.ASCII)
+    if not found:
+        raise Refused(f"--keep must be days and weeks, such as 7,8, not {text[:40]!r}")
+    return Keep(int(found[1]), int(found[2]))
+
+
+def take(
+    connection: Connection, access: Access, options: argparse.Namespace, progress: Progress
+) -> Taken:
+    """Write a snapshot within the connection's transaction, which the caller ends.
+
+    Clients come before not-befores: a client that is deleted meanwhile is in the snapshot, or its
+    not-before is. The audit comes last: it has every change that the rest may or may not have.
+    """
+    postgres.lock(connection)
+    postgres.migrate(connection)
+    before = catalogue.newest(catalogue.all_of(connection))
+    began_s = access.now_s()
+    reader = Reader(access)
+    dataset_id = reader.dataset_id()
+    snapshot_id = before.id + 1 if before else 1
+    counts = {
+        table: writing.fill(connection, snapshot_id, table, rows(), progress)
+        for table, rows in (
+            ("clients", reader.clients),
+            ("revocations", reader.revocations),
+            ("not_befores", reader.not_befores),
+        )
+    }
+    routes = to_json(reader.routes())
+    _check_nothing_lost(reader, dataset_id, counts["clients"], before, options.accept_loss)
+    end = audit_trail.stream_end(access)
+    last = _stream_before(before, dataset_id)
+    read, added = audit_trail.keep(
+        connection, access, dataset_id, last.last_id, end or last, progress
+    )
+    snapshot = Snapshot(
+        id=snapshot_id,
+        taken_at=datetime.fromtimestamp(began_s, UTC),
+        took_s=progress.elapsed_s(),
+        dataset_id=dataset_id,
+        routes=json.loads(routes),
+        audit_entries=added,
+        audit_last_id=(end or last).last_id,
+        audit_added=(end or last).added,
+        **counts,
+    )
+    catalogue.add(connection, snapshot, routes)
+    is_continued = before is not None and before.dataset_id == dataset_id
+    return Taken(
+        snapshot,
+        _outdated(connection, snapshot, options.keep),
+        reader.left_out,
+        max(0, snapshot.audit_added - last.added - read) if is_continued else 0,
+        end is not None,
+    )
+
+
+def _check_nothing_lost(
+    reader: Reader, dataset_id: str, clients: int, before: Snapshot | None, is_accepted: bool
+) -> None:
+    """Raise Failed when this would be a snapshot of a disaster, which nobody wants to restore."""
+    if reader.dataset_id() != dataset_id:
+        raise Failed("the data set changed meanwhile: Redis lost its data, or was restored")
+    if before and clients * 2 < before.clients and not is_accepted:
+        raise Failed(
+            f"Redis has {clients:,} clients, {before} had {before.clients:,}: was its data lost?"
+            " If that is meant: --accept-loss"
+        )
+
+
+def _stream_before(before: Snapshot | None, dataset_id: str) -> StreamEnd:
+    """Return how far the stream has been read. That of another data set may begin anew."""
+    if before is None or before.dataset_id != dataset_id:
+        return StreamEnd()
+    return StreamEnd(before.audit_last_id, before.audit_added)
+
+
+def _outdated(connection: Connection, snapshot: Snapshot, keep: Keep) -> list[int]:
+    taken = {one.id: one.taken_at for one in catalogue.all_of(connection)}
+    return outdated(taken, snapshot.taken_at, keep)
+
+
+def _tell_redis(access: Access, snapshot: Snapshot) -> bool:
+    """Leave a note of the newest snapshot for the service, which does not know Postgres."""
+    try:
+        access.do(catalogue.note(snapshot))
+    except Failed as error:
+        complain("snapshot", f"{snapshot} is written, but Redis was not told: {first_line(error)}")
+        return False
+    return True
+
+
+def _prune(connection: Connection, taken: Taken) -> bool:
+    """Drop what has had its time; the new snapshot stands whether that works or not."""
+    try:
+        postgres.lock(connection)
+        writing.drop(connection, taken.outdated)
+        connection.commit()
+    except (psycopg.Error, Failed) as error:
+        connection.rollback()
+        complain(
+            "snapshot",
+            f"{taken.snapshot} is written, but old ones were not dropped: {first_line(error)}",
+        )
+        return False
+    return True
+
+
+def _report(taken: Taken, options: argparse.Namespace) -> None:
+    one = taken.snapshot
+    if taken.left_out:
+        complain("snapshot", f"{taken.left_out} keys were left out: no request can use them")
+    if not taken.is_audit_readable:
+        complain("snapshot", "the key audit is no stream: no audit entries were kept")
+    if taken.audit_missed:
+        complain(
+            "snapshot",
+            f"{taken.audit_missed:,} audit entries were gone before they could be kept:"
+            " raise AUDIT_MAX_ENTRIES, or take snapshots more often",
+        )
+    if options.json:
+        more = {
+            "is_dry_run": options.dry_run,
+            "dropped": taken.outdated,
+            "left_out": taken.left_out,
+            "audit_missed": taken.audit_missed,
+            "peak_memory_mb": peak_memory_mb(),
+        }
+        print(json.dumps({**one.document(), **more}, indent=2))
+    elif not options.quiet:
+        would = "would be " if options.dry_run else ""
+        dropped = f"; {would}dropped: {', '.join(map(str, taken.outdated))}" * bool(taken.outdated)
+        print(
+            f"snapshot {one.id} {would}written: {one.clients:,} clients,"
+            f" {one.revocations:,} revocations, {one.not_befores:,} not-befores,"
+            f" {len(one.routes):,} routes, {one.audit_entries:,} new audit entries"
+            f" in {one.took_s:.1f} s, {peak_memory_mb()} MB{dropped}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run("snapshot", main, sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Snapshots and the way back, against a real Postgres."""
