@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bench import decision, plot, rate, results, soak
+from bench import accounts, decision, plot, rate, results, soak
 from bench.arguments import Parser, whole_number
 from bench.front import find_missing_tools
 from bench.load import WrongAnswer
@@ -18,7 +18,8 @@ from bench.rounds import Measuring, Plan
 from bench.scenarios import Scenario, all_scenarios, quick_scenarios
 from bench.testbed import Testbed
 
-PARTS = ("load", "decision", "rate", "soak")
+PARTS = ("load", "decision", "rate", "accounts", "soak")
+_LONG_PARTS = {"accounts", "soak"}
 _FULL = Plan(rounds=5, seconds=3, noop_seconds=2, noop_serves=1)
 _QUICK = Plan(rounds=1, seconds=1, noop_seconds=1, noop_serves=4, is_hasty=True)
 
@@ -28,7 +29,9 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="bench", description="Measure the gateway next to a no-op.")
     parser.add_argument("--quick", action="store_true", help="under a minute, one short round")
     parser.add_argument(
-        "--parts", default=None, help=f"which of {','.join(PARTS)} (all; --quick: all but soak)"
+        "--parts",
+        default=None,
+        help=f"which of {','.join(PARTS)} (all; --quick: all but accounts and soak)",
     )
     parser.add_argument(
         "--scenario",
@@ -49,7 +52,7 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parts(options: argparse.Namespace, parser: Parser) -> list[str]:
     if options.parts is None:
-        return [part for part in PARTS if part != "soak" or not options.quick]
+        return [part for part in PARTS if not options.quick or part not in _LONG_PARTS]
     parts: list[str] = options.parts.split(",")
     for part in parts:
         if part not in PARTS:
@@ -83,6 +86,9 @@ def measure(options: argparse.Namespace, say: Callable[[str], None]) -> Results:
         if "rate" in options.parts:
             stages = rate.QUICK_STAGES if options.quick else rate.STAGES
             found["rate"] = rate.measure(testbed, stages, say)
+        if "accounts" in options.parts:
+            plan_there = accounts.Plan(rounds=plan.rounds, seconds=plan.seconds)
+            found["accounts"] = accounts.measure(testbed, plan_there, say)
         if "soak" in options.parts:
             found["soak"] = soak.measure(testbed, say)
         say("stopping")

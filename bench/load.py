@@ -67,13 +67,19 @@ def probe(port: int, questions: Sequence[Question]) -> None:
 
 
 def run(
-    port: int, requests: Requests, *, seconds: int, connections: int = 64, per_s: int = 0
+    port: int,
+    requests: Requests,
+    *,
+    seconds: int,
+    connections: int = 64,
+    per_s: int = 0,
+    timeout_s: int = 2,
 ) -> Outcome:
     """Load a port for some seconds: as fast as it answers, or at a fixed rate.
 
     Raises WrongAnswer, RanOut.
     """
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "2s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{timeout_s}s"]
     command += ["-s", str(_SCRIPT), f"http://127.0.0.1:{port}", "--"]
     command += [str(requests.usual or ""), str(requests.rare or "")]
     command += [str(requests.every), str(per_s)]

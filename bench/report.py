@@ -19,6 +19,8 @@ def report(results: Results, baseline: Results | None) -> str:
         parts.append(_decision_table(results["decision"], older.get("decision", {})))
     if "rate" in results:
         parts.append(_rate_table(results["rate"]))
+    if "accounts" in results:
+        parts.append(_accounts_table(results["accounts"]))
     if "soak" in results:
         parts.append(_soak_lines(results["soak"]))
     parts.append(_about_baseline(results, baseline))
@@ -116,6 +118,21 @@ def _rate_table(stages: Sequence[dict[str, Any]]) -> str:
             row += [f"{value:.2f}", verdict(value, goal, is_most=True) if goal else ""]
         row += [f"{one['p99_ms']:.2f}", f"{one['max_ms']:.1f}"]
         rows.append([*row, "yes" if one["is_kept_up"] else "NO"])
+    return table(rows)
+
+
+def _accounts_table(found: dict[str, Any]) -> str:
+    rows = [[f"accounts, {found['connections']} connections", "req/s", "range", "p50 ms"]]
+    rows[0] += ["p99 ms", "ratio", "range", "CPU µs in all"]
+    for operation in ("balance", "deposit"):
+        for way in ("protected", "unprotected"):
+            one, ratio = found[operation][way], found[operation]["ratio"]
+            per_s = one["requests_per_s"]
+            row = [f"{operation}, {way}", f"{per_s['median']:,.0f}", _range(per_s, ",.0f")]
+            row += [f"{one['p50_ms']['median']:.1f}", f"{one['p99_ms']['median']:.1f}"]
+            is_first = way == "protected"
+            row += [f"{ratio['median']:.2f}", _range(ratio, ".2f")] if is_first else ["", ""]
+            rows.append([*row, f"{one['cpu_us']['median']:.0f}"])
     return table(rows)
 
 

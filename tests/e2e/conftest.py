@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.accounts_stack import AccountsStack
+from tests.accounts_stack import AccountsStack
 from tests.stack import Stack
 
 
@@ -18,7 +18,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def accounts(stack: Stack) -> Iterator[AccountsStack]:
     """The accounts example behind that gateway. A test leaves it running."""
-    accounts = AccountsStack(stack)
+    accounts = AccountsStack(stack, ACCOUNTS_WORKERS="2")
     try:
         accounts.start()
         yield accounts

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.accounts_stack import AccountsStack, Customers, open_accounts
+from tests.accounts_stack import AccountsStack
+from tests.e2e.accounts_storm import Customers, open_accounts
 from tests.processes import children, kill
 from tests.stack import ROOT, Credentials
 from tests.wire import ask, request

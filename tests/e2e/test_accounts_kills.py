@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.accounts_stack import AccountsStack, Customers, open_accounts, storm
+from tests.accounts_stack import AccountsStack
+from tests.e2e.accounts_storm import Customers, open_accounts, storm
 from tests.processes import kill, until
 from tests.stack import Credentials
 

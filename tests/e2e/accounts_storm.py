@@ -1,8 +1,7 @@
-"""The accounts example behind a gateway of the tests: started by its own scripts, and callers."""
+"""Callers of the accounts example, many at once, who ask again until they have been answered."""
 
 import json
 import random
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -11,80 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-import redis
-from tests.processes import children, is_alive, kill
-from tests.stack import ROOT, Credentials, Stack, free_port
-from tests.wire import Answer, Closed, Connection, ask, request
+from tests.accounts_stack import AccountsStack, wording
+from tests.stack import Credentials
+from tests.wire import Answer, Closed, Connection, request
 
 PATIENCE_S = 60.0
 _BACK_OFF_S = 0.05
-
-
-class AccountsStack:
-    """`examples/accounts/run` behind a stack that runs already."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.port = free_port()
-        self.run_dir = stack.run_dir / "accounts"
-
-    def start(self) -> str:
-        """Run the script, which also brings back what has been killed; return what it says."""
-        return self.script("run").stderr
-
-    def stop(self) -> None:
-        # What is thrown away need not take leave of anybody: that takes seconds.
-        for pid in (self.pid("app"), *self.workers()):
-            kill(pid)
-        self.script("stop")
-
-    def script(self, name: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [ROOT / "examples" / "accounts" / name],
-            env=self.stack.environ(ACCOUNTS_PORT=str(self.port), ACCOUNTS_WORKERS="2"),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return done
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return "127.0.0.1", self.port
-
-    @property
-    def redis(self) -> "redis.Redis":
-        path = self.run_dir / "redis.sock"
-        return redis.Redis(unix_socket_path=str(path), decode_responses=True)
-
-    def pid(self, name: str) -> int:
-        return int((self.run_dir / f"{name}.pid").read_text())
-
-    def workers(self) -> list[int]:
-        return sorted(pid for pid in children(self.pid("app")) if is_alive(pid))
-
-    def call(
-        self, method: str, path: str, token: str | None, body: Any = None, **headers: str
-    ) -> Answer:
-        """Make one call, with a new idempotency key unless one is named; `_` for `-`."""
-        return ask(self.address, wording(method, path, token, body, **headers))
-
-    def sum(self) -> int:
-        """Return all balances, with what the world outside owes: 0 at any time."""
-        connection = self.redis
-        accounts = list(connection.scan_iter("{bank}:account:*"))
-        return sum(int(str(connection.hget(one, "balance"))) for one in accounts)
-
-
-def wording(method: str, path: str, token: str | None, body: Any = None, **headers: str) -> bytes:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    if method == "POST":
-        sent.setdefault("Idempotency-Key", str(uuid4()))
-        sent["Content-Type"] = "application/json"
-    data = b"" if body is None else json.dumps(body).encode()
-    return request(method, path, sent, data, token=token)
 
 
 @dataclass
