@@ -73,7 +73,7 @@ class Vault:
     def done(self, script: str, *words: str, **changes: str) -> Any:
         """Run a script that must succeed without a complaint; return its document."""
         finished = self.call(script, *words, "--json", **changes)
-        assert (0, "") == (finished.returncode, finished.stderr), finished.stdout
+        assert (0, "") == (finished.returncode, finished.stderr), finished
         return json.loads(finished.stdout)
 
     def complaint(self, status: int, script: str, *words: str, **changes: str) -> str:

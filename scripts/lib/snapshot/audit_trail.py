@@ -27,36 +27,37 @@ class StreamEnd:
     added: int = 0
 
 
-def stream_end(access: Access) -> StreamEnd | None:
-    """Return where the stream ends now; None when the key is no stream."""
-    reply = access.ask(("XINFO", "STREAM", "audit"))[0]
-    if isinstance(reply, redis.ResponseError):
-        if "no such key" in str(reply):
-            return StreamEnd()
-        if str(reply).startswith("WRONGTYPE"):
-            return None
-    reply = access.certain(reply)
-    return StreamEnd(reply["last-generated-id"].decode(), int(reply["entries-added"]))
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How far the trail goes now, what was new, and what the stream had dropped before."""
+
+    end: StreamEnd
+    entries: int = 0
+    missed: int = 0
+    is_readable: bool = True
 
 
 def keep(
     connection: Connection,
     access: Access,
     dataset_id: str,
-    after_id: str,
-    end: StreamEnd,
+    last: StreamEnd | None,
     progress: Progress,
-) -> tuple[int, int]:
-    """Add the entries after one id and up to the end; return how many were read and were new.
+) -> Kept:
+    """Add what has come since `last` of the same data set, or all, to the trail.
 
     An entry is the same as one that is there when its id and all of its fields are, whatever the
     data set: a new data set does not empty the stream.
     """
+    before = last or StreamEnd()
+    end = _stream_end(access)
+    if end is None:
+        return Kept(before, is_readable=False)
     connection.execute("CREATE TEMP TABLE fresh (LIKE portcullis.audit) ON COMMIT DROP")
     read = 0
     copy_in = f"COPY fresh ({_COLUMNS}) FROM STDIN"
     with connection.cursor() as cursor, cursor.copy(copy_in) as copy:
-        for rows in _entries(access, after_id, end.last_id):
+        for rows in _entries(access, before.last_id, end.last_id):
             for row in rows:
                 copy.write_row((*row[:2], dataset_id, *row[2:]))
             read += len(rows)
@@ -68,7 +69,7 @@ def keep(
         " AND known.fields::text = fresh.fields::text) ON CONFLICT DO NOTHING"
     ).rowcount
     progress.at("audit", added, is_done=True)
-    return read, added
+    return Kept(end, added, max(0, end.added - before.added - read) if last else 0)
 
 
 def _entries(access: Access, after_id: str, up_to_id: str) -> Iterator[list[Row]]:
@@ -85,3 +86,15 @@ def _row(entry_id: str, fields: dict[bytes, bytes]) -> Row:
     ms, seq = (int(part) for part in entry_id.split("-"))
     event, client_id = (shown(fields.get(name, b"")) for name in (b"event", b"client_id"))
     return ms, seq, datetime.fromtimestamp(ms / 1000, UTC), event, client_id, to_json(fields)
+
+
+def _stream_end(access: Access) -> StreamEnd | None:
+    """Return where the stream ends now; None when the key is no stream."""
+    reply = access.ask(("XINFO STREAM", "audit"))[0]
+    if isinstance(reply, redis.ResponseError):
+        if "no such key" in str(reply):
+            return StreamEnd()
+        if str(reply).startswith("WRONGTYPE"):
+            return None
+    reply = access.certain(reply)
+    return StreamEnd(reply["last-generated-id"].decode(), int(reply["entries-added"]))

@@ -159,7 +159,8 @@ def _cell(name: str, value: object) -> str:
 def _size(connection: Connection, snapshot_id: int) -> int:
     parts = [f"portcullis.{table}_{snapshot_id}" for table in COLUMNS]
     row = connection.execute(
-        "SELECT sum(pg_total_relation_size(to_regclass(part)))::bigint FROM unnest(%s) AS part",
+        "SELECT sum(pg_total_relation_size(to_regclass(part)))::bigint"
+        " FROM unnest(%s::text[]) AS part",
         (parts,),
     ).fetchone()
     return int(row[0] or 0) if row else 0

@@ -15,7 +15,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x706F7274  # "port": any number that no other program in this database uses
-_PATIENCE_MS = 5000
+PATIENCE_MS = 5000
 """How long to wait for another run: one that was killed is let go of within moments."""
 
 
@@ -39,7 +39,7 @@ def connect() -> Connection:
 
 def lock(connection: Connection) -> None:
     """Let no other snapshot or restore of this database run until the transaction ends."""
-    connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE_MS}")
+    connection.execute(f"SET LOCAL lock_timeout = {PATIENCE_MS}")
     try:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     except psycopg.errors.LockNotAvailable as error:

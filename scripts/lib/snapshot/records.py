@@ -30,13 +30,14 @@ def shown(value: bytes) -> str:
 
 
 def mark_s(mark: str | bytes | None) -> float:
-    """Return a not-before in epoch seconds, as app/gate.py reads it."""
+    """Return a not-before in epoch seconds: -inf for none, inf for what app/gate.py cannot read."""
     if mark is None:
         return -math.inf
     try:
-        return math.ceil(float(mark))
-    except (ValueError, OverflowError):
+        second = float(mark)
+    except ValueError:
         return math.inf
+    return math.inf if math.isnan(second) else second
 
 
 def _text(value: bytes) -> str:

@@ -103,7 +103,7 @@ def restore(
     try:
         filling.clear(access, progress)
         written = filling.fill(connection, access, snapshot, progress)
-        access.eval("not_before", "notbefore:*", access.now_s())
+        access.eval("not_before", "notbefore:*")
         access.eval("restore_end", "dataset", dataset_id, access.now_s())
     except (Exception, KeyboardInterrupt) as error:
         shut = "the gateway answers 503 until a restore has ended"

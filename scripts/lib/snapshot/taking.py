@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from . import audit_trail, catalogue, postgres, redis_access, writing
-from .audit_trail import StreamEnd
+from .audit_trail import Kept, StreamEnd
 from .catalogue import Snapshot
 from .outcome import Arguments, Failed, Refused, complain, first_line, run
 from .postgres import Connection
@@ -40,8 +40,7 @@ class Taken:
     snapshot: Snapshot
     outdated: list[int]
     left_out: int
-    audit_missed: int
-    is_audit_readable: bool
+    audit: Kept
 
 
 def main(words: Sequence[str]) -> int:
@@ -123,32 +122,23 @@ def take(
         )
     }
     routes = to_json(reader.routes())
+    is_continued = before is not None and before.dataset_id == dataset_id
+    last = StreamEnd(before.audit_last_id, before.audit_added) if before and is_continued else None
+    kept = audit_trail.keep(connection, access, dataset_id, last, progress)
     _check_nothing_lost(reader, dataset_id, counts["clients"], before, options.accept_loss)
-    end = audit_trail.stream_end(access)
-    last = _stream_before(before, dataset_id)
-    read, added = audit_trail.keep(
-        connection, access, dataset_id, last.last_id, end or last, progress
-    )
     snapshot = Snapshot(
         id=snapshot_id,
         taken_at=datetime.fromtimestamp(began_s, UTC),
         took_s=progress.elapsed_s(),
         dataset_id=dataset_id,
         routes=json.loads(routes),
-        audit_entries=added,
-        audit_last_id=(end or last).last_id,
-        audit_added=(end or last).added,
+        audit_entries=kept.entries,
+        audit_last_id=kept.end.last_id,
+        audit_added=kept.end.added,
         **counts,
     )
     catalogue.add(connection, snapshot, routes)
-    is_continued = before is not None and before.dataset_id == dataset_id
-    return Taken(
-        snapshot,
-        _outdated(connection, snapshot, options.keep),
-        reader.left_out,
-        max(0, snapshot.audit_added - last.added - read) if is_continued else 0,
-        end is not None,
-    )
+    return Taken(snapshot, _outdated(connection, options.keep), reader.left_out, kept)
 
 
 def _check_nothing_lost(
@@ -164,16 +154,10 @@ def _check_nothing_lost(
         )
 
 
-def _stream_before(before: Snapshot | None, dataset_id: str) -> StreamEnd:
-    """Return how far the stream has been read. That of another data set may begin anew."""
-    if before is None or before.dataset_id != dataset_id:
-        return StreamEnd()
-    return StreamEnd(before.audit_last_id, before.audit_added)
-
-
-def _outdated(connection: Connection, snapshot: Snapshot, keep: Keep) -> list[int]:
-    taken = {one.id: one.taken_at for one in catalogue.all_of(connection)}
-    return outdated(taken, snapshot.taken_at, keep)
+def _outdated(connection: Connection, keep: Keep) -> list[int]:
+    snapshots = catalogue.all_of(connection)
+    taken = {one.id: one.taken_at for one in snapshots}
+    return outdated(taken, snapshots[-1].taken_at, keep)
 
 
 def _tell_redis(access: Access, snapshot: Snapshot) -> bool:
@@ -206,12 +190,12 @@ def _report(taken: Taken, options: argparse.Namespace) -> None:
     one = taken.snapshot
     if taken.left_out:
         complain("snapshot", f"{taken.left_out} keys were left out: no request can use them")
-    if not taken.is_audit_readable:
+    if not taken.audit.is_readable:
         complain("snapshot", "the key audit is no stream: no audit entries were kept")
-    if taken.audit_missed:
+    if taken.audit.missed:
         complain(
             "snapshot",
-            f"{taken.audit_missed:,} audit entries were gone before they could be kept:"
+            f"{taken.audit.missed:,} audit entries were gone before they could be kept:"
             " raise AUDIT_MAX_ENTRIES, or take snapshots more often",
         )
     if options.json:
@@ -219,7 +203,7 @@ def _report(taken: Taken, options: argparse.Namespace) -> None:
             "is_dry_run": options.dry_run,
             "dropped": taken.outdated,
             "left_out": taken.left_out,
-            "audit_missed": taken.audit_missed,
+            "audit_missed": taken.audit.missed,
             "peak_memory_mb": peak_memory_mb(),
         }
         print(json.dumps({**one.document(), **more}, indent=2))
