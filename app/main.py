@@ -1,7 +1,7 @@
 """The only wiring: which endpoint stands at which path, and how errors are rendered."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -29,8 +29,12 @@ from app.line import Line
 from app.memory import Memory
 from app.metrics import Metrics
 from app.rates import Rates
+from app.refusals import Refusals
 from app.store import Store
 from app.verifier import Verifier
+
+_MOST_REFUSALS = 2_000
+"""Kept in Redis for whoever looks why calls were refused."""
 
 
 class Service:
@@ -41,12 +45,12 @@ class Service:
         auth_request: AuthRequestEndpoint,
         endpoints: WSGIApplication,
         dashboard: WSGIApplication,
-        journal: Journal,
+        journals: Sequence[Journal],
     ) -> None:
         self._auth_request = auth_request
         self._endpoints = endpoints
         self._dashboard = dashboard
-        self._journal = journal
+        self._journals = journals
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/validate":
@@ -57,7 +61,8 @@ class Service:
 
     def close(self) -> None:
         """Write what still waits to be written; gunicorn calls it when a worker ends."""
-        self._journal.close()
+        for journal in self._journals:
+            journal.close()
 
 
 def application() -> Service:
@@ -78,6 +83,11 @@ def application() -> Service:
         journal,
         KeyRingFile(config.keys_dir),
         access=_access(config.dashboard, timeout_s),
+        refused=Journal(
+            Line(config.redis_url, timeout_s=timeout_s, watched=()),
+            most_entries=_MOST_REFUSALS,
+            stream="refusals",
+        ),
     )
 
 
@@ -103,6 +113,7 @@ def create_app(
     keys: KeyRingFile,
     clock: Callable[[], float] = time.time,
     access: Access | None = None,
+    refused: Journal | None = None,
 ) -> Service:
     """Wire the collaborators to their paths. `clock` returns epoch seconds."""
     access = access or Access(view=store.line)
@@ -117,14 +128,25 @@ def create_app(
     )
     rates = Rates(store)
     auth_request = AuthRequestEndpoint(
-        store, memory, rates, metrics, clock, audience=config.audience, realm=config.realm
+        store,
+        memory,
+        rates,
+        metrics,
+        clock,
+        audience=config.audience,
+        realm=config.realm,
+        refusals=Refusals(refused.note if refused else _forget),
     )
     endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier)
     history = History(config.metrics_dir / "history" if config.metrics_dir else None)
     dashboard = admin_app(access, journal, history, verifier, config.realm)
     if access.sampling:
         Sampler(metrics, history, access.sampling).start()
-    return Service(auth_request, endpoints, dashboard, journal)
+    return Service(auth_request, endpoints, dashboard, (journal, *([refused] if refused else [])))
+
+
+def _forget(_: object) -> None:
+    """Where nobody wants to see refusals."""
 
 
 def _oauth_app(
