@@ -63,9 +63,13 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
         self._tick()
 
     def _tick(self) -> None:
-        """Run some Python each second: without it an idle worker would never heed a signal."""
+        """Run some Python each second: without it an idle worker would never heed a signal.
+
+        And what an idle worker has heard and counted stays fresh.
+        """
         if self.alive:
             server.schedule_call(1, self._tick)
+            self.wsgi.tick()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Go on until those who take over have started, then make for the door."""

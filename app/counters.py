@@ -8,95 +8,135 @@ their own. A gauge is a state of a living worker and ends with it.
 import fcntl
 import mmap
 import os
+import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _BYTES = 8
 _ENDED = "ended"
+_LIFE = re.compile(r"[0-9]+-[0-9]+")
+_LAYOUT, _NUMBER, _FIRST = 0, 1, 2
+"""Before the counts: a mark of their names and order, and the worker's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A living worker: a small number, which a later one takes over, its counts and gauges."""
+
+    number: int
+    pid: int
+    counts: Mapping[str, int]
 
 
 class Counters:
-    """`counts[index[name]] += 1` counts. `directory` None: this worker alone, in memory."""
+    """`counts[index[name]] += 1` counts. `directory` None: this worker alone, in memory.
+
+    An addition is a read and a write, so an index belongs to one thread of a worker.
+    """
 
     def __init__(
         self, directory: Path | None, counters: Sequence[str], gauges: Sequence[str]
     ) -> None:
         self._directory = directory
-        self._counters = tuple(counters)
+        self._gauges = tuple(gauges)
         names = (*counters, *gauges)
-        self.index: Mapping[str, int] = {name: at for at, name in enumerate(names)}
-        self._length = len(names) * _BYTES
+        self.index: Mapping[str, int] = {name: at for at, name in enumerate(names, _FIRST)}
+        self._words = _FIRST + len(names)
+        self._layout = zlib.crc32("\n".join(names).encode())
+        number = 1
         if directory is not None:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _locked(directory):
+            with locked(directory):
                 self._bury()
-                memory = self._map(directory / _life_of(os.getpid()))
+                taken = {self._read(path)[_NUMBER] for path in self._lives()}
+                number = next(n for n in range(1, len(taken) + 2) if n not in taken)
+                memory = self._map(directory / _life_of(os.getpid()), number)
         else:
-            memory = mmap.mmap(-1, self._length)
+            memory = mmap.mmap(-1, self._words * _BYTES)
         self.counts = memoryview(memory).cast("Q")
+        self.counts[_NUMBER] = number
 
     def totals(self) -> dict[str, int]:
         """Return each count over all workers that ever were, each gauge over those that are."""
+        return self.look()[0]
+
+    def look(self) -> tuple[dict[str, int], list[Life]]:
+        """Return the totals and the living workers of one moment."""
         if self._directory is None:
-            return dict(zip(self.index, self.counts, strict=True))
-        with _locked(self._directory):
+            lives = [self._life(os.getpid(), list(self.counts))]
+            return dict(lives[0].counts), lives
+        with locked(self._directory):
             self._bury()
-            files = [self._read(path) for path in self._files()]
-        return {name: sum(counts[at] for counts in files) for name, at in self.index.items()}
+            ended = self._read(self._directory / _ENDED)
+            lives = [self._life(_pid_of(path.name), self._read(path)) for path in self._lives()]
+        sums = {name: ended[at] for name, at in self.index.items()}
+        for life in lives:
+            for name, count in life.counts.items():
+                sums[name] += count
+        return sums, sorted(lives, key=lambda life: life.number)
 
-    def workers(self) -> int:
-        """Return how many workers there are."""
-        if self._directory is None:
-            return 1
-        return sum(path.name != _ENDED for path in self._files())
+    def _life(self, pid: int, words: Sequence[int]) -> Life:
+        counts = {name: words[at] for name, at in self.index.items()}
+        return Life(words[_NUMBER], pid, counts)
 
-    def _files(self) -> list[Path]:
+    def _lives(self) -> list[Path]:
+        """Return the files of workers, of dead ones too unless they have been buried."""
         assert self._directory is not None  # noqa: S101 - for the type checker
-        files = (path for path in self._directory.iterdir() if path.is_file())
-        return [path for path in files if path.name != "lock"]
+        return [path for path in self._directory.iterdir() if _LIFE.fullmatch(path.name)]
 
-    def _map(self, path: Path) -> mmap.mmap:
+    def _map(self, path: Path, number: int) -> mmap.mmap:
         with path.open("w+b") as file:
-            file.truncate(self._length)
-            return mmap.mmap(file.fileno(), self._length)
+            file.write(self._layout.to_bytes(_BYTES, "little"))
+            file.write(number.to_bytes(_BYTES, "little"))
+            file.truncate(self._words * _BYTES)
+            return mmap.mmap(file.fileno(), self._words * _BYTES)
 
     def _read(self, path: Path) -> list[int]:
-        """Return a file's counts; one of another version, with other names, counts for nothing."""
-        content = path.read_bytes()
-        if len(content) != self._length:
-            return [0] * len(self.index)
-        return list(memoryview(content).cast("Q"))
+        """Return a file's words; one of another version, with other names, counts for nothing."""
+        content = path.read_bytes() if path.exists() else b""
+        words = memoryview(content[: len(content) // _BYTES * _BYTES]).cast("Q")
+        if len(words) == self._words and words[_LAYOUT] == self._layout:
+            return list(words)
+        number = words[_NUMBER] if len(words) > _NUMBER else 0
+        return [self._layout, number, *[0] * (self._words - _FIRST)]
 
     def _bury(self) -> None:
         """Add the counters of dead workers to those of all ended ones. Under the lock."""
         assert self._directory is not None  # noqa: S101 - for the type checker
-        dead = [path for path in self._files() if path.name != _ENDED and not _is_alive(path.name)]
+        dead = [path for path in self._lives() if not _is_alive(path.name)]
         if not dead:
             return
-        ended = self._directory / _ENDED
-        sums = [0] * len(self.index)
-        for path in [*dead, *([ended] if ended.exists() else [])]:
+        sums = self._read(self._directory / _ENDED)
+        for path in dead:
             sums = [one + other for one, other in zip(sums, self._read(path), strict=True)]
-        sums[len(self._counters) :] = [0] * (len(sums) - len(self._counters))
+        sums[_LAYOUT], sums[_NUMBER] = self._layout, 0
+        for gauge in self._gauges:
+            sums[self.index[gauge]] = 0
         fresh = self._directory / f"{_ENDED}.new"
         fresh.write_bytes(b"".join(value.to_bytes(_BYTES, "little") for value in sums))
-        fresh.rename(ended)
+        fresh.rename(self._directory / _ENDED)
         for path in dead:
             path.unlink()
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
+    """Be the only one of all workers to change what is in the folder."""
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
+def _pid_of(life: str) -> int:
+    return int(life.partition("-")[0])
+
+
 def _is_alive(life: str) -> bool:
-    pid = life.partition("-")[0]
     try:
-        return life == _life_of(int(pid))
+        return life == _life_of(_pid_of(life))
     except (ValueError, OSError):
         return False
 

@@ -8,7 +8,7 @@ killed is lost; what finds no room while Redis is away is dropped and counted.
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.errors import StoreUnavailable
@@ -36,9 +36,15 @@ class Use:
 class Journal:
     """A bounded queue and the thread that empties it. `line` is the thread's alone."""
 
-    def __init__(self, line: Connection, *, most_entries: int, stream: str = "audit") -> None:
+    def __init__(
+        self,
+        line: Connection,
+        *,
+        most_entries: int,
+        count: Callable[[str, int], None] = lambda _name, _amount: None,
+    ) -> None:
         self._line = line
-        self._stream = stream
+        self._count = count
         self._most_entries = most_entries
         self._waiting: deque[tuple[Mapping[str, str], Use | None]] = deque()
         self._has_some = threading.Event()
@@ -52,6 +58,7 @@ class Journal:
         """Queue an audit entry, and which secret was used; never waits."""
         if len(self._waiting) >= _MOST_WAITING:
             self.dropped += 1
+            self._count("audit_entries_dropped", 1)
             return
         self._waiting.append((entry, use))
         if self._thread is None:
@@ -60,6 +67,10 @@ class Journal:
             self._has_some.set()
         if len(self._waiting) >= _BATCH:
             self._has_batch.set()
+
+    def waiting(self) -> int:
+        """Return how many entries wait to be written."""
+        return len(self._waiting)
 
     def flush(self) -> None:
         """Write what waits now; raise StoreUnavailable and keep it when that cannot be done."""
@@ -78,9 +89,7 @@ class Journal:
         try:
             self.flush()
         except StoreUnavailable as error:
-            log.error(
-                "%s entries lost at shutdown: %d: %s", self._stream, len(self._waiting), error
-            )
+            log.error("audit entries lost at shutdown: %d: %s", len(self._waiting), error)
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -100,11 +109,11 @@ class Journal:
                 self._has_some.set()
             except Exception:
                 # Without this thread nothing would be written any more, and nobody told.
-                log.exception("%s entries not written", self._stream)
+                log.exception("audit entries not written")
                 self._is_closing.wait(_TRY_AGAIN_S)
                 self._has_some.set()
             if self.dropped > reported:
-                log.error("%s entries dropped: %d in all", self._stream, self.dropped)
+                log.error("audit entries dropped: %d in all", self.dropped)
                 reported = self.dropped
 
     def _write(self, batch: Sequence[tuple[Mapping[str, str], Use | None]]) -> Exception | None:
@@ -116,7 +125,7 @@ class Journal:
         entries: list[Command] = []
         for entry, _ in batch:
             fields = [part for pair in entry.items() for part in pair]
-            entries.append(("XADD", self._stream, "MAXLEN", "~", self._most_entries, "*", *fields))
+            entries.append(("XADD", "audit", "MAXLEN", "~", self._most_entries, "*", *fields))
         uses: list[Command] = []
         last_uses = {(use.client_id, use.secret_id): use.now_s for _, use in batch if use}
         for (client_id, secret_id), now_s in last_uses.items():
@@ -127,6 +136,7 @@ class Journal:
         if refusal is None:
             for _ in batch:
                 self._waiting.popleft()
+            self._count("audit_entries_written", len(batch))
         for reply in replies[len(entries) + 2 :]:
             if isinstance(reply, Exception):
                 log.error("use of a secret not noted: %s", reply)

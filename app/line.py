@@ -43,6 +43,7 @@ class Line:
         heartbeat_s: float = 0.25,
         watched: tuple[str, ...] = WATCHED,
         pause_s: float = 0.1,
+        count: Callable[[str], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         # redis-py knows every kind of URL and connects; who we are is said here (`_log_in`).
@@ -57,6 +58,7 @@ class Line:
         self._heartbeat_s = heartbeat_s
         self._watched = watched
         self._pause_s = pause_s
+        self._count = count
         self._monotonic = monotonic
         self._wire: Wire | None = None
         self._poll: Callable[[float], object] = lambda _: ()
@@ -141,6 +143,7 @@ class Line:
         except BaseException as error:
             self._lose(error)
             raise
+        self._count("redis_round_trips")
         self._heard_at = -math.inf if wire.is_flooded() else self._monotonic()
         if self._is_down:
             self._is_down = False
@@ -202,10 +205,12 @@ class Line:
             log.warning("redis announces no changes, so it is asked every time: %s", why_not)
         self._poll = wire.poll
         self._wire = wire
+        self._count("redis_connections")
         return wire
 
     def _give_up(self, error: Exception) -> None:
         """Ask nothing for a moment, and for two after a wait: others need not wait for nothing."""
+        self._count("redis_failures")
         if isinstance(error, TimeoutError | redis.TimeoutError):
             self._shut_until = self._monotonic() + 2 * self._pause_s
         elif self._wire is None:
@@ -213,6 +218,8 @@ class Line:
         self._lose(error)
 
     def _lose(self, error: BaseException) -> None:
+        if self._wire is not None:
+            self._count("redis_connections_lost")
         self.close()
         if not self._is_down:
             self._is_down = True

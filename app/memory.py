@@ -23,6 +23,8 @@ __all__ = ["Memory", "WarmToken"]
 _LOOK_AROUND_S = 0.1
 """The keyring itself looks at its file once a second: together, a retired key is out in 1.1 s."""
 
+_IDLE_S = 0.9
+
 
 class Memory:
     """The facts of one worker. For one thread."""
@@ -41,6 +43,8 @@ class Memory:
         self._verifier = verifier
         self._leeway_s = verifier.leeway_s
         self._metrics = metrics or Metrics(None)
+        self._counts = self._metrics.counts
+        self._hit = self._metrics.index["warm_token_hits"]
         self._most_clients = most_clients
         self._generation = 0
         self._tokens = WarmTokens(most_tokens)
@@ -62,6 +66,7 @@ class Memory:
             token = self._verify(authorization)
         else:
             token.is_marked = True
+            self._counts[self._hit] += 1
         if now >= token.exp + self._leeway_s:
             raise Expired("exp has passed")
         if token.generation != self._generation or not token.holder.is_current:
@@ -87,19 +92,6 @@ class Memory:
         if now >= token.exp + self._leeway_s:
             raise Expired("exp has passed")
         return token.claims
-
-    def claims_of(self, authorization: str | None) -> Claims | None:
-        """Return what a token says that was signed here, good or not; None for any other.
-
-        For those who write down why it was refused: it verifies where the token is not in memory.
-        """
-        token = self._find_token(authorization)  # type: ignore[arg-type]
-        if token is not None:
-            return token.claims
-        try:
-            return self._verifier.signed_claims(bearer(authorization))
-        except (Refused, StoreUnavailable):
-            return None
 
     def live_claims(self, text: str, now: float) -> Claims:
         """Return the claims of a token that is good at `now`, without keeping it.
@@ -133,6 +125,12 @@ class Memory:
         if self._routes is None:
             self._routes = self._store.learn(routes=True).routes or {}
         return self._routes
+
+    def keep_current(self) -> None:
+        """Do what a request does in passing, for a worker that has had none for a while."""
+        now = self._verifier.now()
+        if not 0 <= now - self._looked_around_s < _IDLE_S:
+            self._refresh(now)
 
     def _refresh(self, now: float) -> None:
         """Take in every change whose maker has been told that it is done."""
@@ -175,7 +173,7 @@ class Memory:
         """A key that has been retired takes its tokens with it; one that has joined takes none."""
         self._looked_around_s = now
         self._metrics.set("warm_tokens", len(self._tokens))
-        self._metrics.set("fed_workers", int(self._line.feed() == "ok"))
+        self._metrics.set_fed(now if self._line.feed() == "ok" else None)
         ring = self._verifier.ring()
         if ring is not self._ring:
             if self._ring and not _has_all(ring, self._ring):
@@ -183,9 +181,13 @@ class Memory:
             self._ring = ring
 
     def _verify(self, authorization: str | None) -> WarmToken:
-        claims = self._verifier.verify(bearer(authorization))
+        text = bearer(authorization)
+        self._metrics.count("warm_token_misses")
+        claims = self._verifier.verify(text)
         self._metrics.count("tokens_verified")
-        return self._tokens.keep(authorization or "", claims)
+        token = self._tokens.keep(authorization or "", claims)
+        self._metrics.set("warm_token_evictions", self._tokens.evicted)
+        return token
 
     def _learn_standing(self, token: WarmToken) -> None:
         self._metrics.count("standings_learnt")

@@ -135,6 +135,14 @@ class Store:
         log.warning("data set %s begins: tokens issued before are dead", in_force)
         return in_force
 
+    def snapshot_taken_s(self) -> float | None:
+        """Return when the last snapshot was taken, epoch seconds; None when there is none."""
+        taken_s = self._ask(("HGET", "snapshot", "taken_s"))[0]
+        try:
+            return float(taken_s) if taken_s is not None else None
+        except ValueError:
+            return None
+
     def arm(self, jti: str, until_s: int, meanwhile: Work | None = None) -> None:
         """Make a one-time token good for one use until `until_s`, epoch seconds."""
         until_s += _REVOKED_MARGIN_S

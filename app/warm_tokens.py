@@ -63,6 +63,7 @@ class WarmTokens:
         self.by_spelling: dict[str, WarmToken] = {}
         self.by_jti: dict[str, WarmToken] = {}
         self._most = most
+        self.evicted = 0
         self._taken = 0
         self._queue: deque[WarmToken] = deque()
         self._shared: dict[object, object] = {}
@@ -116,6 +117,7 @@ class WarmTokens:
                 oldest.is_marked = False
                 self._queue.append(oldest)
             else:
+                self.evicted += 1
                 self._forget(oldest)
 
     def _forget(self, token: WarmToken) -> None:

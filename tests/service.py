@@ -19,6 +19,7 @@ from app.config import Config, DashboardConfig
 from app.journal import Journal
 from app.keys import KeyRingFile
 from app.main import create_app
+from app.metrics import Metrics
 from app.store import Connection, Store
 from tests.fake_line import AskingLine
 
@@ -128,7 +129,6 @@ class Service:
     redis: "redis.Redis"
     store: Store
     journal: Journal
-    refused: Journal
     keys: KeyRingFile
     keys_dir: Path
     clock: Clock
@@ -189,11 +189,9 @@ def build_service(
         add_key(keys_dir, "es-1")
     clock = Clock()
     store = Store(line or AskingLine(connection), clock=clock)
-    journal = Journal(AskingLine(connection), most_entries=1000)
+    metrics = Metrics(None)
+    journal = Journal(AskingLine(connection), most_entries=1000, count=metrics.count)
     keys = KeyRingFile(keys_dir)
     connection.hset("dataset", mapping={"id": DATASET, "birth_s": "1"})
-    refused = Journal(AskingLine(connection), most_entries=1000, stream="refusals")
-    app = create_app(config(**changes), store, journal, keys, clock, access, refused)
-    return Service(
-        testing.TestClient(app), connection, store, journal, refused, keys, keys_dir, clock
-    )
+    app = create_app(config(**changes), store, journal, keys, clock, access, metrics)
+    return Service(testing.TestClient(app), connection, store, journal, keys, keys_dir, clock)

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from prometheus_client.registry import Collector
+
 from app.admin.history import History
 from app.errors import StoreUnavailable
-from app.metrics import Metrics
 from app.store import Connection
 
 PERIOD_S = 2.0
@@ -34,13 +35,13 @@ class Sampler:
 
     def __init__(
         self,
-        metrics: Metrics,
+        counted: Collector,
         history: History,
         line: Connection,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._metrics = metrics
+        self._counted = counted
         self._history = history
         self._line = line
         self._clock = clock
@@ -53,7 +54,7 @@ class Sampler:
 
     def sample(self) -> None:
         """Take one sample now."""
-        found = self._counted() | self._of_redis()
+        found = self._of_workers() | self._of_redis()
         self._history.add(self._clock(), found)
 
     def is_mine(self) -> bool:
@@ -86,11 +87,11 @@ class Sampler:
                 log.exception("no sample taken")
             time.sleep(PERIOD_S - time.time() % PERIOD_S)
 
-    def _counted(self) -> dict[str, float]:
+    def _of_workers(self) -> dict[str, float]:
         """What /metrics says, but for what it says of each client: that is too much to chart."""
         return {
             _name_of(sample.name, sample.labels): sample.value
-            for family in self._metrics.collect()
+            for family in self._counted.collect()
             for sample in family.samples
             if _PER_CLIENT not in sample.labels
         }

@@ -44,7 +44,12 @@ class Access:
 
 
 def admin_app(
-    access: Access, journal: Journal, history: History, verifier: Verifier, realm: str
+    access: Access,
+    journal: Journal,
+    history: History,
+    verifier: Verifier,
+    cache_stats: object,
+    realm: str,
 ) -> WSGIApplication:
     """Return the WSGI application for /admin/."""
     app = falcon.App(middleware=[Guard(access.hosts)])
@@ -57,6 +62,7 @@ def admin_app(
     directory = Directory(access.view)
     for path, file in page_files().items():
         app.add_route(f"/admin/{path}", file)
+    app.add_route("/admin/cache/stats", cache_stats)
     app.add_route("/admin/api/about", AboutEndpoint(desk, verifier.issuer))
     app.add_route("/admin/api/session", SessionEndpoint(desk))
     app.add_route("/admin/api/samples", SamplesEndpoint(history, verifier))

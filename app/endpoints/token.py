@@ -138,6 +138,8 @@ class TokenEndpoint:
             jti=grant.jti,
             detail=f"once {grant.scope}".strip() if self._is_once else grant.scope,
         )
-        self._metrics.count("one_time_tokens_minted" if self._is_once else "tokens_minted")
-        self._metrics.set("audit_entries_dropped", self._journal.dropped)
+        if self._is_once:
+            self._metrics.count("one_time_tokens_minted")
+        else:
+            self._metrics.count_minted(grant.client_id)
         self._journal.note(entry, Use(grant.client_id, grant.secret_id, now_s))

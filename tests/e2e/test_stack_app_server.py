@@ -29,6 +29,7 @@ def sockets(pid: int) -> set[str]:
 def test_connection_from_nginx_survives_every_kind_of_answer(own: Stack) -> None:
     """Hundreds of calls, allowed and refused, open no further connection to any worker."""
     token = own.mint()
+    until(lambda: own.redis.xlen("audit"), what="the journal has its line to Redis")
     with own.connect() as client:
         asked = {
             200: request("GET", "/demo/read", token=token),

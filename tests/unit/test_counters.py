@@ -32,6 +32,11 @@ def another_worker(directory: Path, asked: int) -> subprocess.Popen[str]:
     return worker
 
 
+def numbers(counters: Counters) -> list[int]:
+    """The numbers of the living workers."""
+    return [life.number for life in counters.look()[1]]
+
+
 def kill(worker: subprocess.Popen[str]) -> None:
     with worker:
         os.kill(worker.pid, signal.SIGKILL)
@@ -48,7 +53,7 @@ def test_counts_of_all_workers_are_added_up(counters: Counters, tmp_path: Path) 
     counters.counts[counters.index["asked"]] += 2
     try:
         assert {"asked": 7, "refused": 0, "warm": 7} == counters.totals()
-        assert 2 == counters.workers()
+        assert [1, 2] == numbers(counters)
     finally:
         kill(worker)
 
@@ -61,7 +66,7 @@ def test_killed_worker_leaves_its_counts_and_takes_its_gauges(
         kill(another_worker(tmp_path / "metrics", asked))
     for _ in range(2):
         assert {"asked": 111, "refused": 0, "warm": 0} == counters.totals()
-    assert 1 == counters.workers()
+    assert [1] == numbers(counters)
     assert 3 == len(list((tmp_path / "metrics").iterdir()))
 
 
@@ -75,18 +80,21 @@ def test_file_of_another_process_with_the_same_pid_is_a_dead_ones(tmp_path: Path
     """A pid comes back; a pid with a start time does not."""
     counters = Counters(tmp_path, NAMES, GAUGES)
     (own,) = [path for path in tmp_path.iterdir() if path.name.startswith(str(os.getpid()))]
-    counts = memoryview(bytearray(24)).cast("Q")
-    counts[0] = 4
-    (tmp_path / f"{os.getpid()}-1").write_bytes(counts.tobytes())
+    counters.counts[counters.index["asked"]] = 4
+    (tmp_path / f"{os.getpid()}-1").write_bytes(own.read_bytes())
+    counters.counts[counters.index["asked"]] = 0
     assert 4 == counters.totals()["asked"]
     assert own.exists()
-    assert 1 == counters.workers()
+    assert [1] == numbers(counters)
 
 
 def test_file_with_other_names_counts_for_nothing(counters: Counters, tmp_path: Path) -> None:
     """After an upgrade the counters begin anew, as Prometheus knows how to read."""
-    (tmp_path / "metrics" / "1-1").write_bytes(b"\x01" * 8)
-    assert 0 == counters.totals()["asked"]
+    folder = tmp_path / "metrics"
+    (own,) = folder.glob(f"{os.getpid()}-*")
+    for number, content in enumerate((b"", b"\x01" * 7, b"\x01" * 8, b"\x01" * own.stat().st_size)):
+        (folder / f"1-{number}").write_bytes(content)
+        assert 0 == counters.totals()["asked"]
 
 
 def test_counters_without_a_folder_are_this_workers_alone() -> None:
@@ -94,4 +102,18 @@ def test_counters_without_a_folder_are_this_workers_alone() -> None:
     counters = Counters(None, NAMES, GAUGES)
     counters.counts[counters.index["refused"]] += 1
     assert {"asked": 0, "refused": 1, "warm": 0} == counters.totals()
-    assert 1 == counters.workers()
+    assert [1] == numbers(counters)
+
+
+def test_number_of_an_ended_worker_is_given_to_a_new_one(
+    counters: Counters, tmp_path: Path
+) -> None:
+    """Labels by number stay few, however often workers are replaced."""
+    first, second = (another_worker(tmp_path / "metrics", 1) for _ in range(2))
+    assert [1, 2, 3] == numbers(counters)
+    kill(first)
+    third = another_worker(tmp_path / "metrics", 1)
+    found = {life.number: life.pid for life in counters.look()[1]}
+    kill(second)
+    kill(third)
+    assert {1: os.getpid(), 2: third.pid, 3: second.pid} == found

@@ -10,6 +10,7 @@ import pytest
 from app.admin.history import KEPT_S, History
 from app.admin.sampler import PERIOD_S, Sampler
 from app.errors import StoreUnavailable
+from app.exposition import Counted
 from app.line import Command
 from app.metrics import Metrics
 from tests.fake_line import AskingLine
@@ -112,7 +113,7 @@ INFO = "# Memory\r\nused_memory:1024\r\nmaxmemory:4096\r\naof_last_write_status:
 
 def sampled(tmp_path: Path, line: _Line) -> dict[str, float]:
     history = History(tmp_path)
-    Sampler(Metrics(None), history, line, clock=lambda: NOW).sample()
+    Sampler(Counted(Metrics(None), lambda: NOW), history, line, clock=lambda: NOW).sample()
     return rows(history)[0]
 
 
@@ -147,9 +148,8 @@ def test_redis_that_denies_the_question_is_no_error(tmp_path: Path) -> None:
 
 def test_one_worker_samples_at_a_time(tmp_path: Path) -> None:
     """The next one takes over when the first has gone."""
-    first, second = (
-        Sampler(Metrics(None), History(tmp_path), _Line(INFO, 7, None)) for _ in range(2)
-    )
+    counted = Counted(Metrics(None), lambda: NOW)
+    first, second = (Sampler(counted, History(tmp_path), _Line(INFO, 7, None)) for _ in range(2))
     assert [True, False, True] == [first.is_mine(), second.is_mine(), first.is_mine()]
     first.close()
     assert second.is_mine()
