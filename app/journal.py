@@ -41,9 +41,11 @@ class Journal:
         line: Connection,
         *,
         most_entries: int,
+        stream: str = "audit",
         count: Callable[[str, int], None] = lambda _name, _amount: None,
     ) -> None:
         self._line = line
+        self._stream = stream
         self._count = count
         self._most_entries = most_entries
         self._waiting: deque[tuple[Mapping[str, str], Use | None]] = deque()
@@ -89,7 +91,9 @@ class Journal:
         try:
             self.flush()
         except StoreUnavailable as error:
-            log.error("audit entries lost at shutdown: %d: %s", len(self._waiting), error)
+            log.error(
+                "%s entries lost at shutdown: %d: %s", self._stream, len(self._waiting), error
+            )
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -109,11 +113,11 @@ class Journal:
                 self._has_some.set()
             except Exception:
                 # Without this thread nothing would be written any more, and nobody told.
-                log.exception("audit entries not written")
+                log.exception("%s entries not written", self._stream)
                 self._is_closing.wait(_TRY_AGAIN_S)
                 self._has_some.set()
             if self.dropped > reported:
-                log.error("audit entries dropped: %d in all", self.dropped)
+                log.error("%s entries dropped: %d in all", self._stream, self.dropped)
                 reported = self.dropped
 
     def _write(self, batch: Sequence[tuple[Mapping[str, str], Use | None]]) -> Exception | None:
@@ -125,7 +129,7 @@ class Journal:
         entries: list[Command] = []
         for entry, _ in batch:
             fields = [part for pair in entry.items() for part in pair]
-            entries.append(("XADD", "audit", "MAXLEN", "~", self._most_entries, "*", *fields))
+            entries.append(("XADD", self._stream, "MAXLEN", "~", self._most_entries, "*", *fields))
         uses: list[Command] = []
         last_uses = {(use.client_id, use.secret_id): use.now_s for _, use in batch if use}
         for (client_id, secret_id), now_s in last_uses.items():

@@ -1,7 +1,7 @@
 """The only wiring: which endpoint stands at which path, and how errors are rendered."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter_ns
@@ -33,8 +33,12 @@ from app.memory import Memory
 from app.meter import Meter
 from app.metrics import FIRST_BOUND_NS, Metrics
 from app.rates import Rates
+from app.refusals import Refusals
 from app.store import Store
 from app.verifier import Verifier
+
+_MOST_REFUSALS = 2_000
+"""Kept in Redis for whoever looks why calls were refused."""
 
 
 class Service:
@@ -45,13 +49,13 @@ class Service:
         auth_request: AuthRequestEndpoint,
         endpoints: WSGIApplication,
         memory: Memory,
-        journal: Journal,
+        journals: Sequence[Journal],
         metrics: Metrics,
     ) -> None:
         self._auth_request = auth_request
         self._endpoints = Meter(endpoints, metrics)
         self._memory = memory
-        self._journal = journal
+        self._journals = journals
         self._metrics = metrics
         self._counts = metrics.counts
         self._fast = metrics.bucket("validate", 0)
@@ -74,11 +78,12 @@ class Service:
     def tick(self) -> None:
         """Keep an idle worker and its gauges up to date; gunicorn calls it each second."""
         self._memory.keep_current()
-        self._metrics.set("audit_entries_waiting", self._journal.waiting())
+        self._metrics.set("audit_entries_waiting", self._journals[0].waiting())
 
     def close(self) -> None:
         """Write what still waits to be written; gunicorn calls it when a worker ends."""
-        self._journal.close()
+        for journal in self._journals:
+            journal.close()
 
 
 def application() -> Service:
@@ -111,6 +116,11 @@ def application() -> Service:
         journal,
         KeyRingFile(config.keys_dir),
         access=_access(config.dashboard, timeout_s),
+        refused=Journal(
+            Line(config.redis_url, timeout_s=timeout_s, watched=()),
+            most_entries=_MOST_REFUSALS,
+            stream="refusals",
+        ),
         metrics=metrics,
     )
 
@@ -137,6 +147,7 @@ def create_app(
     keys: KeyRingFile,
     clock: Callable[[], float] = time.time,
     access: Access | None = None,
+    refused: Journal | None = None,
     metrics: Metrics | None = None,
 ) -> Service:
     """Wire the collaborators to their paths. `clock` returns epoch seconds."""
@@ -152,20 +163,41 @@ def create_app(
     )
     rates = Rates(store)
     auth_request = AuthRequestEndpoint(
-        store, memory, rates, metrics, clock, audience=config.audience, realm=config.realm
+        store,
+        memory,
+        rates,
+        metrics,
+        clock,
+        audience=config.audience,
+        realm=config.realm,
+        refusals=Refusals(refused.note if refused else _forget),
     )
     endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier)
-    history = History(config.metrics_dir / "history" if config.metrics_dir else None)
-    cache_stats = CacheStatsEndpoint(metrics, config.warm_tokens)
-    dashboard = admin_app(access, journal, history, verifier, cache_stats, config.realm)
-    if access.sampling:
-        Sampler(Counted(metrics, clock), history, access.sampling).start()
+    dashboard = _dashboard(config, access, journal, metrics, verifier)
+    journals = (journal, *([refused] if refused else []))
+    return Service(auth_request, _by_path(endpoints, dashboard), memory, journals, metrics)
 
-    def by_path(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+
+def _by_path(endpoints: WSGIApplication, dashboard: WSGIApplication) -> WSGIApplication:
+    def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         is_admin = environ["PATH_INFO"].startswith("/admin/")
         return (dashboard if is_admin else endpoints)(environ, start_response)
 
-    return Service(auth_request, by_path, memory, journal, metrics)
+    return choose
+
+
+def _dashboard(
+    config: Config, access: Access, journal: Journal, metrics: Metrics, verifier: Verifier
+) -> WSGIApplication:
+    history = History(config.metrics_dir / "history" if config.metrics_dir else None)
+    if access.sampling:
+        Sampler(Counted(metrics, verifier.now), history, access.sampling).start()
+    cache_stats = CacheStatsEndpoint(metrics, config.warm_tokens)
+    return admin_app(access, journal, history, verifier, cache_stats, config.realm)
+
+
+def _forget(_: object) -> None:
+    """Where nobody wants to see refusals."""
 
 
 def _oauth_app(

@@ -129,6 +129,7 @@ class Service:
     redis: "redis.Redis"
     store: Store
     journal: Journal
+    refused: Journal
     keys: KeyRingFile
     keys_dir: Path
     clock: Clock
@@ -193,5 +194,8 @@ def build_service(
     journal = Journal(AskingLine(connection), most_entries=1000, count=metrics.count)
     keys = KeyRingFile(keys_dir)
     connection.hset("dataset", mapping={"id": DATASET, "birth_s": "1"})
-    app = create_app(config(**changes), store, journal, keys, clock, access, metrics)
-    return Service(testing.TestClient(app), connection, store, journal, keys, keys_dir, clock)
+    refused = Journal(AskingLine(connection), most_entries=1000, stream="refusals")
+    app = create_app(config(**changes), store, journal, keys, clock, access, refused, metrics)
+    return Service(
+        testing.TestClient(app), connection, store, journal, refused, keys, keys_dir, clock
+    )

@@ -15,6 +15,7 @@ from app.gate import ROUTE_TABLE
 from app.memory import Memory, WarmToken
 from app.metrics import Metrics
 from app.rates import Rates
+from app.refusals import Refusals
 from app.rendering import BODYLESS, render_refusal
 from app.routes import path_of, scopes_for, text_of
 from app.store import Store
@@ -37,6 +38,7 @@ class AuthRequestEndpoint:
         *,
         audience: str,
         realm: str,
+        refusals: Refusals,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -48,6 +50,7 @@ class AuthRequestEndpoint:
         self._counts = metrics.counts
         self._by_reason = metrics.by_reason
         self._ok = metrics.by_reason["ok"]
+        self._refusals = refusals
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """204 with who is calling, or why not; whatever goes wrong is 503."""
@@ -58,12 +61,12 @@ class AuthRequestEndpoint:
         try:
             token = self._decide(environ)
         except Refused as refusal:
-            return self._refuse(refusal, start_response)
+            return self._refuse(refusal, environ, start_response)
         except StoreUnavailable as error:
-            return self._refuse(Undecided(error.detail), start_response)
+            return self._refuse(Undecided(error.detail), environ, start_response)
         except Exception:
             log.exception("undecided: %s", sane_request_id(environ.get("HTTP_X_REQUEST_ID")))
-            return self._refuse(Undecided("an unexpected error"), start_response)
+            return self._refuse(Undecided("an unexpected error"), environ, start_response)
         claims = token.claims
         headers = [
             _OK,
@@ -111,9 +114,20 @@ class AuthRequestEndpoint:
                 raise Spent("another request spent it")
             self._metrics.count("one_time_tokens_spent")
 
-    def _refuse(self, refusal: Refused, start_response: StartResponse) -> Iterable[bytes]:
+    def _refuse(
+        self, refusal: Refused, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         start_response(*render_refusal(refusal, self._realm))
         self._counts[self._by_reason[refusal.reason]] += 1
+        if self._refusals.is_due(refusal.reason, self._clock()):
+            claims = self._memory.claims_of(environ.get("HTTP_AUTHORIZATION"))
+            self._refusals.note(
+                refusal,
+                client_id=claims.client_id if claims else "",
+                method=environ.get("HTTP_X_ORIGINAL_METHOD") or "",
+                target=_target(environ),
+                request_id=sane_request_id(environ.get("HTTP_X_REQUEST_ID")),
+            )
         return ()
 
 
@@ -123,5 +137,9 @@ def _path(environ: WSGIEnvironment) -> str:
     With `?path=decoded`, X-Original-URI is the path by which nginx itself routes, already decoded
     and normalised; otherwise it is a raw request target.
     """
-    target = text_of((environ.get("HTTP_X_ORIGINAL_URI") or "").encode("latin-1"))
+    target = _target(environ)
     return target if environ.get("QUERY_STRING") == "path=decoded" else path_of(target)
+
+
+def _target(environ: WSGIEnvironment) -> str:
+    return text_of((environ.get("HTTP_X_ORIGINAL_URI") or "").encode("latin-1"))

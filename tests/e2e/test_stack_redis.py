@@ -24,6 +24,7 @@ NEEDED = [
     ("HSET", "used:nobody", "s", "1"),
     ("EXPIRE", "used:nobody", "1"),
     ("XADD", "audit", "MAXLEN", "~", "100000", "*", "event", "mint"),
+    ("XADD", "refusals", "MAXLEN", "~", "2000", "*", "reason", "expired"),
     ("CLIENT", "ID"),
 ]
 REFUSED_TO_APP = [

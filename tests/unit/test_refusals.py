@@ -1,0 +1,68 @@
+"""Which refusals are noted, and what a note says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from app.errors import Expired, MissingScope, Refused
+from app.refusals import MOST_A_SECOND, Refusals
+
+NOW = 4_000_000_000.0
+
+
+def noted(refusal: Refused, **changes: Any) -> Mapping[str, str]:
+    """The one note about a refusal."""
+    notes: list[Mapping[str, str]] = []
+    call = {"client_id": "demo", "method": "GET", "target": "/x", "request_id": "r"} | changes
+    Refusals(notes.append).note(refusal, **call)
+    (note,) = notes
+    return note
+
+
+def test_note_says_what_is_known_of_the_call() -> None:
+    """Reason, client, call and request; what is empty is left out."""
+    assert {
+        "reason": "missing_scope",
+        "client_id": "demo",
+        "method": "GET",
+        "route": "/x",
+        "needed": "orders:write",
+        "request_id": "r",
+    } == noted(MissingScope("orders:write"))
+    assert {"reason": "expired", "route": "/x"} == noted(
+        Expired(), client_id="", method="", request_id=""
+    )
+
+
+@pytest.mark.parametrize("target", ["/a?token=secret", "/a#secret", "/a?x#secret", "/a?b?secret"])
+def test_query_is_not_noted(target: str) -> None:
+    """Somebody may have put a token there."""
+    assert "/a" == noted(Expired(), target=target)["route"]
+
+
+def test_what_a_caller_sends_is_bounded_and_text() -> None:
+    """Neither a long path nor bytes that are no UTF-8 get in the way."""
+    assert 257 == len(noted(Expired(), target="/" + "a" * 5000)["route"])
+    assert 16 == len(noted(Expired(), method="A" * 5000)["method"])
+    assert "/\\udcff" == noted(Expired(), target="/\udcff")["route"]
+
+
+def test_flood_of_one_reason_is_sampled_and_hides_no_other() -> None:
+    """A few a second of each, and how many more there were."""
+    notes: list[Mapping[str, str]] = []
+    refusals = Refusals(notes.append)
+
+    def refuse(refusal: Refused, now: float) -> bool:
+        if is_due := refusals.is_due(refusal.reason, now):
+            refusals.note(refusal, client_id="", method="", target="/", request_id="")
+        return is_due
+
+    flood = [refuse(Expired(), NOW + number / 1000) for number in range(900)]
+    assert [True] * MOST_A_SECOND + [False] * (900 - MOST_A_SECOND) == flood
+    assert refuse(MissingScope("a"), NOW + 0.9)
+    assert refuse(Expired(), NOW + 1)
+    assert str(900 - MOST_A_SECOND) == notes[-1]["more"]
+    assert ["more" in note for note in notes[:-1]] == [False] * (MOST_A_SECOND + 1)
+    assert refuse(Expired(), NOW + 1.1)
+    assert "more" not in notes[-1]
