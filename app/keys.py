@@ -83,6 +83,11 @@ class KeyRing:
                 return key
         return None
 
+    def has_all_of(self, before: "KeyRing") -> bool:
+        """Tell whether every key of the ring before is still there, and the same."""
+        keys = {key.kid: (key.alg, key.verifying) for key in self.keys}
+        return all((key.alg, key.verifying) == keys.get(key.kid) for key in before.keys)
+
     def published(self, now: float) -> list[dict[str, Any]]:
         """Return the JWK set's members: future, present and still verifying keys."""
         jwks = (key.public_jwk() for key in self.keys if now < key.verifies_until_s)

@@ -189,7 +189,7 @@ class Memory:
         self._metrics.set_fed(now if self._line.feed() == "ok" else None)
         ring = self._verifier.ring()
         if ring is not self._ring:
-            if self._ring and not _has_all(ring, self._ring):
+            if self._ring and not ring.has_all_of(self._ring):
                 self._tokens.clear()
             self._ring = ring
 
@@ -243,9 +243,3 @@ class Memory:
         if self._world is None:
             raise StoreUnavailable("the data set is not known")
         return self._world
-
-
-def _has_all(ring: KeyRing, before: KeyRing) -> bool:
-    """Tell whether every key of the ring before is still there, and the same."""
-    keys = {key.kid: (key.alg, key.verifying) for key in ring.keys}
-    return all((key.alg, key.verifying) == keys.get(key.kid) for key in before.keys)
