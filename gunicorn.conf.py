@@ -53,6 +53,9 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve; then leave at once, because nobody reads any more what still arrives."""
         server.schedule_call(0, self._begin)
+        # meinheld accepts eight connections a round from each listener. Under load a round takes
+        # long, and who is not accepted cannot even be turned away: so it listens eight times over.
+        self.sockets += [one.sock.dup() for one in self.sockets for _ in range(7)]
         super().run()
         self.wsgi.close()
         os._exit(0)

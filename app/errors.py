@@ -224,6 +224,15 @@ class RateLimited(Refused):
         self.rate_per_s = rate_per_s
 
 
+class Overloaded(Refused):
+    """More comes than can be answered in time."""
+
+    status = 503
+    error = None
+    reason = "overloaded"
+    retry_after_s = 1
+
+
 class Undecided(Refused):
     """Nothing is known for certain, so the call is not let through."""
 

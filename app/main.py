@@ -32,6 +32,7 @@ from app.line import Line
 from app.memory import Memory
 from app.meter import Meter
 from app.metrics import FIRST_BOUND_NS, Metrics
+from app.overload import Overload
 from app.rates import Rates
 from app.refusals import Refusals
 from app.store import Store
@@ -161,11 +162,12 @@ def create_app(
         most_clients=config.warm_clients,
         metrics=metrics,
     )
-    rates = Rates(store)
+    rates, overload = Rates(store), Overload()
     auth_request = AuthRequestEndpoint(
         store,
         memory,
         rates,
+        overload,
         metrics,
         clock,
         audience=config.audience,
@@ -173,9 +175,24 @@ def create_app(
         refusals=Refusals(refused.note if refused else _forget),
     )
     endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier)
+    endpoints = _unless_late(endpoints, overload, clock)
     dashboard = _dashboard(config, access, journal, metrics, verifier)
     journals = (journal, *([refused] if refused else []))
     return Service(auth_request, _by_path(endpoints, dashboard), memory, journals, metrics)
+
+
+def _unless_late(
+    endpoints: WSGIApplication, overload: Overload, clock: Callable[[], float]
+) -> WSGIApplication:
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = environ.get("HTTP_X_REQUEST_START")
+        if started and overload.is_late(started, clock()):
+            status, headers, body = rendering.render_busy()
+            start_response(status, headers)
+            return (body,)
+        return endpoints(environ, start_response)
+
+    return serve
 
 
 def _by_path(endpoints: WSGIApplication, dashboard: WSGIApplication) -> WSGIApplication:

@@ -10,6 +10,7 @@ from app.errors import (
     InvalidRequest,
     MissingScope,
     OAuthError,
+    Overloaded,
     RateLimited,
     Refused,
     Undecided,
@@ -64,6 +65,19 @@ def render_surprise(
     forbid_storing(resp)
 
 
+def render_busy() -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status line, headers and body for a request that is turned away unread."""
+    body = b'{"error": "temporarily_unavailable", "error_description": "too busy; try again"}'
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("Pragma", "no-cache"),
+        ("Retry-After", "1"),
+    ]
+    return _STATUS_LINES[503], headers, body
+
+
 def render_refusal(refusal: Refused, realm: str) -> tuple[str, list[tuple[str, str]]]:
     """Return status line and headers of a refusal, as WSGI wants them.
 
@@ -73,7 +87,7 @@ def render_refusal(refusal: Refused, realm: str) -> tuple[str, list[tuple[str, s
     headers = [("X-Auth-Reason", refusal.reason), *BODYLESS]
     if isinstance(refusal, RateLimited):
         headers += rate_limit_headers(refusal.retry_after_s, refusal.rate_per_s)
-    elif isinstance(refusal, Undecided):
+    elif isinstance(refusal, Overloaded | Undecided):
         headers.append(("Retry-After", str(refusal.retry_after_s)))
     else:
         headers.append(("WWW-Authenticate", _challenge(refusal, realm)))

@@ -10,10 +10,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app import gate
 from app.endpoints.origin import sane_request_id
-from app.errors import Refused, Revoked, Spent, StoreUnavailable, Undecided
+from app.errors import Overloaded, Refused, Revoked, Spent, StoreUnavailable, Undecided
 from app.gate import ROUTE_TABLE
 from app.memory import Memory, WarmToken
 from app.metrics import Metrics
+from app.overload import Overload
 from app.rates import Rates
 from app.refusals import Refusals
 from app.rendering import BODYLESS, render_refusal
@@ -33,6 +34,7 @@ class AuthRequestEndpoint:
         store: Store,
         memory: Memory,
         rates: Rates,
+        overload: Overload,
         metrics: Metrics,
         clock: Callable[[], float],
         *,
@@ -43,6 +45,7 @@ class AuthRequestEndpoint:
         self._store = store
         self._memory = memory
         self._rates = rates
+        self._overload = overload
         self._clock = clock
         self._audience = audience
         self._realm = realm
@@ -80,8 +83,11 @@ class AuthRequestEndpoint:
         return ()
 
     def _decide(self, environ: WSGIEnvironment) -> WarmToken:
-        get = environ.get
-        token = self._memory.token(get("HTTP_AUTHORIZATION"), self._clock())
+        get, now = environ.get, self._clock()
+        started = get("HTTP_X_REQUEST_START")
+        if started and self._overload.is_late(started, now):
+            raise Overloaded("it has waited too long")
+        token = self._memory.token(get("HTTP_AUTHORIZATION"), now)
         claims = token.claims
         audience = get("HTTP_X_REQUIRED_AUDIENCE")
         if (audience or self._audience) not in claims.audiences:

@@ -1,5 +1,6 @@
 """What nginx asks the app: only what it says itself, about the location that serves the call."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,17 +76,20 @@ def test_nothing_of_the_clients_but_its_token_is_asked(front: Gateway) -> None:
         ("X-Original-Method", "POST"),
         ("X-Original-URI", "/full"),
         ("X-Request-ID", asked.one("X-Request-ID")),
+        ("X-Request-Start", asked.one("X-Request-Start")),
         ("X-Required-Audience", "https://orders.example"),
         ("X-Required-Scope", "a b"),
     ] == sorted(asked.headers)
     assert 32 == len(asked.one("X-Request-ID"))
+    assert abs(time.time() - float(asked.one("X-Request-Start"))) < 10
 
 
 def test_nothing_set_asks_for_any_valid_token(front: Gateway) -> None:
     """Without scope and audience neither header is sent."""
     front.call("GET /any HTTP/1.1")
     (asked,) = front.app.received
-    assert ["host", "x-original-method", "x-original-uri", "x-request-id"] == asked.names()
+    always = ["host", "x-original-method", "x-original-uri", "x-request-id", "x-request-start"]
+    assert always == asked.names()
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -25,6 +25,7 @@ REASONS = {
     "unknown_route": (403, "insufficient_scope"),
     "rate_limited": (429, None),
     "store_unavailable": (503, None),
+    "overloaded": (503, None),
 }
 
 OAUTH_ERRORS = {

@@ -1,0 +1,79 @@
+"""More load than the gateway can carry: what it accepts it answers in time, the rest early.
+
+OVERLOAD_S changes for how long.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.faults.flood import Flood
+from tests.stack import Stack, until
+from tests.wire import request
+
+SECONDS = float(os.environ.get("OVERLOAD_S", "4"))
+CONNECTIONS = 600
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """A worker that remembers one token only: every other request costs a signature and a trip."""
+    with Stack(WORKERS="1", WARM_TOKENS="1") as made:
+        yield made
+
+
+def resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def decisions_ms(stack: Stack, since_s: float, status: int) -> list[float]:
+    """Return how long each decision took since then, shortest first, as nginx's log has it."""
+
+    def lines() -> list[str]:
+        return (stack.run_dir / "log" / "access.json").read_text().splitlines()
+
+    last = stack.call("/demo/none").header("X-Request-ID")
+    until(lambda: any(str(last) in line for line in lines()[-5:]), what="the log is written")
+    entries = [json.loads(line) for line in lines()]
+    return sorted(
+        1000 * float(entry["auth_time_s"])
+        for entry in entries
+        if entry["status"] == status and datetime.fromisoformat(entry["time"]).timestamp() > since_s
+    )
+
+
+def test_accepted_requests_stay_quick_and_the_rest_are_told_to_come_back(stack: Stack) -> None:
+    """p99 of what is accepted under 250 ms, memory flat, and all is well again within 2 s."""
+    tokens = [stack.mint() for _ in range(4)]
+    asked = [request("GET", "/demo/read", token=token) for token in tokens]
+    with closing(Flood(stack.address, asked, 16)) as within:
+        alone = within.run(1.0)
+    (worker,) = stack.workers()
+    with closing(Flood(stack.address, asked, CONNECTIONS)) as beyond:
+        beyond.run(1.0)
+        began_s, before_mib = time.time(), resident_mib(worker)
+        seen = beyond.run(SECONDS)
+        after_mib = resident_mib(worker)
+    ended = time.monotonic()
+    while stack.call("/demo/read", tokens[0]).status != 200:
+        assert time.monotonic() - ended < 2.0
+    took_ms = decisions_ms(stack, began_s, 200)
+    p99_ms = took_ms[len(took_ms) * 99 // 100]
+    print(
+        f"\n{alone.a_second(200):,.0f} a second within capacity; beyond it, asked "
+        f"{seen.a_second():,.0f} times a second: {seen.a_second(200):,.0f} accepted, p99 "
+        f"{p99_ms:.0f} ms ({seen.p99_ms():.0f} to the caller); {dict(seen.statuses)}; "
+        f"{after_mib - before_mib:+.1f} MiB"
+    )
+    assert {200, 503} == set(seen.statuses)
+    assert 0 == seen.without_retry_after
+    assert p99_ms < 250
+    assert seen.a_second(200) > alone.a_second(200) / 4
+    assert after_mib - before_mib < 4
