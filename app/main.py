@@ -1,11 +1,10 @@
 """The only wiring: which endpoint stands at which path, and how errors are rendered."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from time import perf_counter_ns
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import WSGIApplication
 
 import falcon
 
@@ -30,61 +29,16 @@ from app.journal import Journal
 from app.keys import KeyRingFile
 from app.line import Line
 from app.memory import Memory
-from app.meter import Meter
-from app.metrics import FIRST_BOUND_NS, Metrics
+from app.metrics import Metrics
 from app.overload import Overload
 from app.rates import Rates
 from app.refusals import Refusals
+from app.service import Service, by_path, unless_late
 from app.store import Store
 from app.verifier import Verifier
 
 _MOST_REFUSALS = 2_000
 """Kept in Redis for whoever looks why calls were refused."""
-
-
-class Service:
-    """The WSGI application. The gateway's questions do not pass through Falcon."""
-
-    def __init__(
-        self,
-        auth_request: AuthRequestEndpoint,
-        endpoints: WSGIApplication,
-        memory: Memory,
-        journals: Sequence[Journal],
-        metrics: Metrics,
-    ) -> None:
-        self._auth_request = auth_request
-        self._endpoints = Meter(endpoints, metrics)
-        self._memory = memory
-        self._journals = journals
-        self._metrics = metrics
-        self._counts = metrics.counts
-        self._fast = metrics.bucket("validate", 0)
-        self._sum = metrics.index["ns validate"]
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/validate":
-            began = perf_counter_ns()
-            answer = self._auth_request(environ, start_response)
-            took = perf_counter_ns() - began
-            # By hand, because a call would cost as much as all of this: a quarter of a microsecond.
-            if took <= FIRST_BOUND_NS:
-                self._counts[self._fast] += 1
-            else:
-                self._counts[self._metrics.bucket("validate", took)] += 1
-            self._counts[self._sum] += took
-            return answer
-        return self._endpoints(environ, start_response)
-
-    def tick(self) -> None:
-        """Keep an idle worker and its gauges up to date; gunicorn calls it each second."""
-        self._memory.keep_current()
-        self._metrics.set("audit_entries_waiting", self._journals[0].waiting())
-
-    def close(self) -> None:
-        """Write what still waits to be written; gunicorn calls it when a worker ends."""
-        for journal in self._journals:
-            journal.close()
 
 
 def application() -> Service:
@@ -175,32 +129,10 @@ def create_app(
         refusals=Refusals(refused.note if refused else _forget),
     )
     endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier)
-    endpoints = _unless_late(endpoints, overload, clock)
+    endpoints = unless_late(endpoints, overload, clock)
     dashboard = _dashboard(config, access, journal, metrics, verifier)
     journals = (journal, *([refused] if refused else []))
-    return Service(auth_request, _by_path(endpoints, dashboard), memory, journals, metrics)
-
-
-def _unless_late(
-    endpoints: WSGIApplication, overload: Overload, clock: Callable[[], float]
-) -> WSGIApplication:
-    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started = environ.get("HTTP_X_REQUEST_START")
-        if started and overload.is_late(started, clock()):
-            status, headers, body = rendering.render_busy()
-            start_response(status, headers)
-            return (body,)
-        return endpoints(environ, start_response)
-
-    return serve
-
-
-def _by_path(endpoints: WSGIApplication, dashboard: WSGIApplication) -> WSGIApplication:
-    def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        is_admin = environ["PATH_INFO"].startswith("/admin/")
-        return (dashboard if is_admin else endpoints)(environ, start_response)
-
-    return choose
+    return Service(auth_request, by_path(endpoints, dashboard), memory, journals, metrics)
 
 
 def _dashboard(
