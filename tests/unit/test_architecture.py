@@ -58,7 +58,7 @@ MODULES = sorted(FILES)
 
 @pytest.mark.parametrize("name", MODULES)
 def test_import_goes_down_the_house_only(name: str) -> None:
-    """main, then service, admin and endpoints, then the rooms below, then errors; main alone has config."""
+    """main; service, admin, endpoints; the rooms below; errors. Only main has config."""
     found = of_the_app(name)
     assert "main" not in found
     if name != "main":
