@@ -8,9 +8,10 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from app.admin.history import History
@@ -19,6 +20,9 @@ from app.store import Connection
 
 PERIOD_S = 2.0
 _PER_CLIENT = "client_id"
+_TIMED = {"validate", "token"}
+"""Endpoints whose durations are charted: a histogram is many numbers."""
+
 _FIGURES = {
     "used_memory": "redis_used_memory_bytes",
     "maxmemory": "redis_max_memory_bytes",
@@ -88,12 +92,12 @@ class Sampler:
             time.sleep(PERIOD_S - time.time() % PERIOD_S)
 
     def _of_workers(self) -> dict[str, float]:
-        """What /metrics says, but for what it says of each client: that is too much to chart."""
+        """What /metrics says, but for what is too much to chart."""
         return {
             _name_of(sample.name, sample.labels): sample.value
             for family in self._counted.collect()
             for sample in family.samples
-            if _PER_CLIENT not in sample.labels
+            if _is_charted(family, sample.labels)
         }
 
     def _of_redis(self) -> dict[str, float]:
@@ -104,17 +108,23 @@ class Sampler:
                 ("INFO",), ("DBSIZE",), ("HGET", "snapshot", "taken_s")
             )
         except StoreUnavailable:
-            info, keys, taken_s = "", 0, None
-        is_up = isinstance(info, str) and info != ""
+            info, keys, taken_s = None, 0, None
+        # An account on somebody else's Redis may not be allowed INFO: then it is an error.
+        is_up = info is not None
         lines = dict(line.split(":", 1) for line in str(info).splitlines() if ":" in line)
         return {
             "redis_up": is_up,
             "redis_round_trip_seconds": time.perf_counter() - began if is_up else 0,
             "redis_keys": _number(keys),
-            "redis_aof_ok": lines.get("aof_last_write_status") == "ok",
+            "redis_aof_ok": lines.get("aof_last_write_status", "ok") == "ok",
             "snapshot_taken_seconds": _number(taken_s),
             **{ours: _number(lines.get(theirs)) for theirs, ours in _FIGURES.items()},
         }
+
+
+def _is_charted(family: Metric, labels: Mapping[str, str]) -> bool:
+    is_timed = family.type != "histogram" or labels.get("endpoint") in _TIMED
+    return is_timed and _PER_CLIENT not in labels
 
 
 def _name_of(name: str, labels: dict[str, str]) -> str:

@@ -143,7 +143,17 @@ def test_sample_without_redis_has_the_same_names(tmp_path: Path) -> None:
 def test_redis_that_denies_the_question_is_no_error(tmp_path: Path) -> None:
     """An account on somebody else's Redis may not be allowed INFO."""
     found = sampled(tmp_path, _Line(Exception("NOPERM"), Exception("NOPERM"), "9"))
-    assert (0, 9) == (found["redis_up"], found["snapshot_taken_seconds"])
+    assert (1, 0, 9) == (found["redis_up"], found["redis_keys"], found["snapshot_taken_seconds"])
+
+
+def test_what_would_be_too_much_is_left_out(tmp_path: Path) -> None:
+    """Neither a series per client nor a histogram that no chart shows."""
+    found = sampled(tmp_path, _Line(INFO, 7, None))
+    assert len(found) < 250
+    assert not any("client_id" in name for name in found)
+    assert {"validate", "token"} == {
+        endpoint for name in found if "_bucket{" in name for endpoint in [name.split('"')[1]]
+    }
 
 
 def test_one_worker_samples_at_a_time(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ export class Chart {
   #data = [[]];
   #hidden = new Set();
 
-  constructor({ title, hint, format, most = null, isLogarithmic = false }) {
-    Object.assign(this, { title, format, most, isLogarithmic });
+  constructor({ title, hint, format, most = null, isLogarithmic = false, isBinary = false }) {
+    Object.assign(this, { title, format, most, isLogarithmic, isBinary });
     this.legend = h("ul", { class: "legend" });
     this.plotted = h("div", { class: "plot", role: "img" });
     this.empty = h("p", { class: "plot-empty muted" }, "nothing yet");
@@ -58,7 +58,7 @@ export class Chart {
     return {
       width,
       height: HEIGHT,
-      padding: [8, 6, 0, 0],
+      padding: [8, 16, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: cross.key }, drag: { x: false, y: false }, points: { size: 6 }, y: false },
       scales: {
@@ -67,11 +67,19 @@ export class Chart {
       },
       axes: [
         { ...axis, size: 24, space: 70, values: [[60, "{HH}:{mm}"], [1, "{HH}:{mm}:{ss}"]] },
-        { ...axis, size: 58, gap: 4, space: 26, values: (_, values) => values.map((value) => (value === null ? "" : this.format(value))) },
+        { ...axis, ...this.#steps(), size: 58, gap: 4, space: 26, values: (_, values) => values.map(this.format) },
       ],
       series: [{}, ...this.#lines.map((line) => this.#series(line))],
       hooks: { setCursor: [() => this.#say()] },
     };
+  }
+
+  /** Where the lines of the grid are: at powers of ten, of two, or where uPlot finds it best. */
+  #steps() {
+    if (this.isBinary) return { incrs: Array.from({ length: 44 }, (_, power) => 2 ** power) };
+    if (!this.isLogarithmic) return {};
+    const powers = Array.from({ length: 12 }, (_, power) => 10 ** (power - 9));
+    return { splits: (_, __, least, most) => powers.filter((power) => power >= least && power <= most * 1.0001), filter: (_, splits) => splits };
   }
 
   #series({ name, colour: of, isFilled }) {

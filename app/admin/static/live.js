@@ -7,8 +7,8 @@ import * as format from "./format.js";
 import { labelsOf, recent, Samples } from "./samples.js";
 
 const PERIOD_MS = 2000;
-const MOST_REASONS = 8;
 const SHADES = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"];
+const shades = new Map();
 const UNDECIDED = "store_unavailable";
 const DURATION = "portcullis_request_duration_seconds";
 const reason = (name) => `portcullis_decisions_total{reason="${name}"}`;
@@ -35,15 +35,23 @@ const percentiles = (stretch, endpoint) =>
     name, colour, values: stretch.percentile(DURATION, { endpoint }, fraction),
   }));
 
-/** The reasons that there have been, the commonest first. A reason keeps its colour. */
+/** The commonest reasons that there have been. A reason keeps its colour while it is shown. */
 function byReason(stretch) {
-  return refusals(stretch)
-    .map((name, index) => ({ name, colour: SHADES[index % SHADES.length], values: stretch.rate(reason(name)) }))
+  const shown = refusals(stretch)
+    .map((name) => ({ name, values: stretch.rate(reason(name)) }))
     .map((line) => ({ ...line, sum: line.values.reduce((sum, value) => sum + (value ?? 0), 0) }))
     .filter((line) => line.sum > 0)
     .sort((one, other) => other.sum - one.sum)
-    .slice(0, MOST_REASONS);
+    .slice(0, SHADES.length);
+  for (const name of shades.keys()) if (!shown.some((line) => line.name === name)) shades.delete(name);
+  for (const { name } of shown) {
+    if (!shades.has(name)) shades.set(name, SHADES.find((shade) => ![...shades.values()].includes(shade)));
+  }
+  const sorted = shown.sort((one, other) => (one.name < other.name ? -1 : 1));
+  return sorted.map((line) => ({ ...line, colour: shades.get(line.name) }));
 }
+
+const commonest = (lines) => lines.reduce((most, line) => (line.sum > (most?.sum ?? 0) ? line : most), null)?.name;
 
 const minted = (stretch, endpoint) => {
   const counted = answers(endpoint, 200);
@@ -73,7 +81,7 @@ const CHARTS = [
   [{ title: "Time to mint", hint: "inside the app", format: format.seconds, isLogarithmic: true }, (stretch) => percentiles(stretch, "token")],
   [{ title: "CPU", hint: "share of a core, by worker", format: format.percent }, perWorker("portcullis_worker_cpu_seconds_total", (stretch, name) =>
     stretch.rate(name).map((value) => (value === null ? null : 100 * value)))],
-  [{ title: "Memory", hint: "resident, by worker", format: format.bytes }, perWorker("portcullis_worker_resident_memory_bytes", (stretch, name) => stretch.gauge(name))],
+  [{ title: "Memory", hint: "resident, by worker", format: format.bytes, isBinary: true }, perWorker("portcullis_worker_resident_memory_bytes", (stretch, name) => stretch.gauge(name))],
   [{ title: "Redis round trip", hint: "of one question every two seconds", format: format.seconds }, (stretch) => [
     { name: "round trip", colour: "c4", isFilled: true, values: stretch.gauge("redis_round_trip_seconds").map((value) => value || null) },
   ]],
@@ -85,15 +93,15 @@ const CHARTS = [
 function tiles(stretch) {
   const [allowed, refused, undecided] = throughput(stretch).map((line) => recent(line.values) ?? 0);
   const decisions = allowed + refused + undecided;
-  const commonest = byReason(stretch)[0]?.name;
+  const reasonNow = commonest(byReason(stretch));
   const [p50, , p99] = percentiles(stretch, "validate").map((line) => recent(line.values));
   const hits = recent(stretch.share("portcullis_warm_token_hits_total", "portcullis_warm_token_misses_total"));
   const [mints, once, revoked] = minting(stretch).map((line) => recent(line.values) ?? 0);
   return [
     ["Decisions", format.perSecond(decisions), decisions ? `${format.percent((100 * allowed) / decisions)} allowed` : "no calls", undecided ? "bad" : ""],
-    ["Refused", format.perSecond(refused + undecided), undecided ? `${format.perSecond(undecided)} undecided` : commonest ? `mostly ${commonest}` : "none", undecided ? "bad" : ""],
-    ["Time to decide", `${format.seconds(p99)}`, `p99; half in ${format.seconds(p50)}`, ""],
-    ["In memory", format.percent(hits), `of ${format.whole(stretch.newest("portcullis_warm_tokens"))} tokens known`, ""],
+    ["Refused", format.perSecond(refused + undecided), undecided ? `${format.perSecond(undecided)} undecided` : reasonNow ? `mostly ${reasonNow}` : "none", undecided ? "bad" : ""],
+    ["Time to decide", format.seconds(p50), `p50; p99 ${format.seconds(p99)}`, ""],
+    ["Found in memory", format.percent(hits), `${format.whole(stretch.newest("portcullis_warm_tokens"))} tokens there`, ""],
     ["Minted", format.perSecond(mints + once), `${format.perSecond(revoked)} revoked`, ""],
     ...states(stretch),
   ];
@@ -104,12 +112,12 @@ function states(stretch) {
   const [workers, fed] = [of("portcullis_workers"), of("portcullis_fed_workers")];
   const [used, most] = [of("redis_used_memory_bytes"), of("redis_max_memory_bytes")];
   const taken = of("snapshot_taken_seconds");
-  const memory = `${format.bytes(used)}${most ? ` of ${format.bytes(most)}` : ""}, ${format.whole(of("redis_keys"))} keys`;
+  const memory = `${format.bytes(used)}${most ? ` of ${format.bytes(most)}` : ""}`;
   const isUp = of("redis_up") === 1;
   return [
-    ["Feed of changes", workers === null ? "–" : `${fed} of ${workers}`, fed < workers ? "others ask every time" : "workers are told at once", fed < workers ? "warn" : "good"],
+    ["Feed of changes", workers === null ? "–" : `${fed} of ${workers}`, fed < workers ? "others ask every time" : "workers told at once", fed < workers ? "warn" : "good"],
     ["Redis", isUp ? "up" : "away", isUp ? memory : "calls are refused", isUp ? (of("redis_aof_ok") ? "good" : "warn") : "bad"],
-    ["Last snapshot", taken ? `${format.span(Date.now() / 1000 - taken)} ago` : "never", taken ? new Date(taken * 1000).toLocaleString("en-GB") : "no snapshot in Postgres", taken ? "" : "muted"],
+    ["Last snapshot", taken ? `${format.span(Date.now() / 1000 - taken)} ago` : "never", taken ? new Date(taken * 1000).toLocaleString("en-GB") : "none in Postgres", taken ? "" : "muted"],
   ];
 }
 
