@@ -32,7 +32,8 @@ class NotBefore:
     kill whose maker has been told that it is done. So no two are too close to each other to tell
     which came first, and no clock needs to agree with another.
 
-    `second` was typed by a person, in epoch seconds: all of that second is dead.
+    `second` was typed by a person, in epoch seconds: all of that second is dead, except for what
+    was minted in it by somebody who knew of this.
     """
 
     second: float = -math.inf
@@ -49,6 +50,17 @@ class NotBefore:
             return cls(math.ceil(float(text)))
         except (ValueError, OverflowError):
             return cls(math.inf)
+
+    def known_ms(self) -> int:
+        """Return what a token carries whose mint knew of this."""
+        is_second = 0 <= self.second < math.inf
+        return int(self.second) * 1000 + 999 if is_second else self.kill_ms
+
+    def is_over(self, iat: int, known_ms: int) -> bool:
+        """Tell whether this kills a token that was issued then, knowing of that."""
+        if known_ms < self.kill_ms:
+            return True
+        return iat <= self.second and known_ms < (self.known_ms() or math.inf)
 
 
 NEVER = NotBefore()
@@ -91,20 +103,16 @@ def check_alive(claims: Claims, holder: Holder, world: World, is_revoked: bool) 
         raise Revoked("issued for another data set")
     if is_revoked:
         raise Revoked("its jti is revoked")
-    own, everyones = holder.not_before, world.not_before
-    if (
-        claims.own_kill_ms < own.kill_ms
-        or claims.global_kill_ms < everyones.kill_ms
-        or claims.iat <= max(own.second, everyones.second)
-    ):
+    is_dead = holder.not_before.is_over(claims.iat, claims.own_kill_ms)
+    if is_dead or world.not_before.is_over(claims.iat, claims.global_kill_ms):
         raise Revoked("issued before the client's or the global not-before")
 
 
 def check_mintable(own: NotBefore, everyones: NotBefore, now_s: int) -> None:
-    """Raise MintedDead while a not-before that a person has typed kills what is minted `now_s`."""
+    """Raise MintedDead while a not-before lies in the future: until then all is dead."""
     second = max(own.second, everyones.second)
-    if now_s <= second:
-        raise MintedDead(second - now_s + 1)
+    if now_s < second:
+        raise MintedDead(second - now_s)
 
 
 def check_client(holder: Holder) -> None:

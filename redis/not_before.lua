@@ -16,7 +16,8 @@ local present = redis.call('GET', KEYS[1]) or ''
 local seconds, milliseconds = present:match('^(%d+)%.?(%d*)$')
 local kill_ms = now_ms
 if seconds and #seconds <= 12 and (#milliseconds == 3 or not present:find('.', 1, true)) then
-  local present_ms = seconds * 1000 + (tonumber(milliseconds) or 0)
+  -- Who knew of a whole second knew of all of it.
+  local present_ms = seconds * 1000 + (tonumber(milliseconds) or 999)
   if milliseconds == '' and present_ms > now_ms + 60000 then
     redis.call('SET', KEYS[1], present, 'EXAT', seconds + 86460)
     return present

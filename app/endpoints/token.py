@@ -99,7 +99,7 @@ class TokenEndpoint:
             secret_id=caller.secret.id,
             scope=grant_scope(client, parameters.get("scope")),
             audience=grant_audience(client, parameters.resources, self._audience),
-            jti=tokens.new_jti(world.dataset_id, own.kill_ms, everyones.kill_ms),
+            jti=tokens.new_jti(world.dataset_id, own.known_ms(), everyones.known_ms()),
             iat=int(now),
             ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
         )

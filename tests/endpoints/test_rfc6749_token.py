@@ -180,12 +180,23 @@ def test_s2_3_disabled_client_is_enabled_again_at_once(service: Service) -> None
 
 
 @pytest.mark.parametrize("key", ["notbefore:demo", "notbefore:*"])
-def test_nothing_is_minted_in_the_second_of_a_not_before_that_was_typed(
+def test_token_minted_after_a_not_before_that_was_typed_is_good_at_once(
     service: Service, key: str
 ) -> None:
-    """All of that second is dead, so 503 says when to come again; then the token is good."""
+    """All of that second is dead but for what was minted in it by who knew."""
     before = service.mint()
     service.redis.set(key, int(service.clock.now))
+    after = service.mint()
+    assert ["revoked", "ok"] == [service.reason(token) for token in (before, after)]
+    service.redis.set(key, f"{int(service.clock.now) + 1}.000")
+    assert "revoked" == service.reason(after)
+
+
+@pytest.mark.parametrize("key", ["notbefore:demo", "notbefore:*"])
+def test_nothing_is_minted_until_a_not_before_that_lies_ahead(service: Service, key: str) -> None:
+    """503 says when to come again; then the token is good."""
+    before = service.mint()
+    service.redis.set(key, int(service.clock.now) + 1)
     answer = service.asked_by("/token", grant_type="client_credentials")
     assert (503, "1") == (answer.status_code, answer.headers["Retry-After"])
     assert "temporarily_unavailable" == answer.json["error"]

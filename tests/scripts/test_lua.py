@@ -146,9 +146,9 @@ def test_kill_is_later_than_one_from_a_clock_that_was_ahead(ops: Ops, ahead_s: i
 
 @pytest.mark.parametrize("ahead_s", [1, 50])
 def test_kill_takes_over_from_what_was_typed_for_the_next_moments(ops: Ops, ahead_s: int) -> None:
-    """It is later than that; from then on new tokens are good."""
+    """It is later than all of that second; from then on new tokens are good."""
     present_s = ops.now_s() + ahead_s
-    assert f"{present_s}.001" == kill(ops, str(present_s))
+    assert f"{present_s + 1}.000" == kill(ops, str(present_s))
 
 
 def test_kill_leaves_what_was_typed_far_ahead(ops: Ops) -> None:

@@ -136,10 +136,10 @@ def test_fraction_that_no_script_writes_kills_the_whole_second(text: str) -> Non
 @pytest.mark.parametrize(
     ("own", "everyones", "wait_s"),
     [
-        (str(NOW), None, 1),
-        (None, str(NOW), 1),
-        (str(NOW), str(NOW + 7), 8),
-        (str(NOW + 7), f"{NOW + 99}.000", 8),
+        (str(NOW + 1), None, 1),
+        (None, str(NOW + 1), 1),
+        (str(NOW), str(NOW + 7), 7),
+        (str(NOW + 7), f"{NOW + 99}.000", 7),
         ("9" * 11, None, 3600),
         ("never", None, 3600),
     ],
@@ -153,13 +153,21 @@ def test_nothing_is_minted_while_a_typed_not_before_would_kill_it(
     assert {"Retry-After": str(wait_s)} == raised.value.headers("realm")
 
 
-@pytest.mark.parametrize("text", [None, "0", str(NOW - 1), *KILLS])
+@pytest.mark.parametrize("text", [None, "0", str(NOW - 1), str(NOW), *KILLS])
 def test_what_is_minted_after_a_not_before_lives(text: str | None) -> None:
-    """In the next second after a typed one, at once after a kill by script."""
+    """At once, whether a person typed it or a script wrote it: the mint knew of it."""
     not_before = NotBefore.from_text(text)
     gate.check_mintable(not_before, NEVER, NOW)
-    assert is_alive(claims(own_kill_ms=not_before.kill_ms), holder(text))
-    assert is_alive(claims(global_kill_ms=not_before.kill_ms), around=world(text))
+    assert is_alive(claims(own_kill_ms=not_before.known_ms()), holder(text))
+    assert is_alive(claims(global_kill_ms=not_before.known_ms()), around=world(text))
+
+
+def test_second_that_was_typed_is_dead_for_who_knew_only_of_less() -> None:
+    """An earlier second, or a kill by script within it that came first."""
+    typed = holder(str(NOW))
+    for known in (NotBefore(NOW - 1), NotBefore(kill_ms=NOW * 1000 + 998), NEVER):
+        assert not is_alive(claims(own_kill_ms=known.known_ms()), typed)
+    assert is_alive(claims(own_kill_ms=NotBefore(NOW).known_ms()), typed)
 
 
 def test_client_that_is_not_active_is_refused() -> None:
