@@ -1,4 +1,4 @@
-"""A server on a unix socket that keeps what it received, byte by byte, and answers as told."""
+"""A server on a unix socket or TCP: it keeps what it received and answers as told."""
 
 import socket
 import threading
@@ -41,25 +41,34 @@ def reply(status: int, *headers: str, body: bytes = b"") -> bytes:
 class RecordingServer:
     """Serves each connection in a thread of its own until it is closed."""
 
-    def __init__(self, path: Path, answering: Answering) -> None:
+    def __init__(self, address: Path | tuple[str, int], answering: Answering) -> None:
         self.answering = answering
         self.received: list[Received] = []
         self.connections = 0
         self.released = threading.Event()
         self._open: set[socket.socket] = set()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        path.chmod(0o777)
-        self._listener.listen(512)
+        if isinstance(address, Path):
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(address))
+            address.chmod(0o777)
+            self._listener.listen(512)
+        else:
+            self._listener = socket.create_server(address, backlog=512)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Stop listening, end what hangs and drop every connection."""
         self.released.set()
-        for each in (self._listener, *tuple(self._open)):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self.drop()
+        self._listener.close()
+
+    def drop(self) -> None:
+        """Close every connection, as a server does that restarts."""
+        for each in tuple(self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
     def hang(self, _request: Received) -> bytes:
         """An Answering that keeps nginx waiting until the server is closed."""
@@ -95,7 +104,7 @@ def _read_request(
         return None
     headers: list[tuple[str, str]] = []
     while header := readline().decode("latin-1").rstrip("\r\n"):
-        name, _, value = header.partition(": ")
-        headers.append((name, value))
-    length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
+        name, _, value = header.partition(":")
+        headers.append((name, value.removeprefix(" ")))
+    length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
     return Received(line, tuple(headers), read(length), connection)
