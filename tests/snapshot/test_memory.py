@@ -5,9 +5,9 @@ import json
 from tests.service import client_fields
 from tests.snapshot.vault import Vault
 
-CLIENTS = 15_000
+CLIENTS = 8_000
 LARGE = client_fields(scopes=" ".join(f"scope:{number:06}" for number in range(150)))
-"""About as much as a client may have: 15,000 of them are 35 MB before anything is made of them."""
+"""About as much as a client may have: 8,000 of them are 18 MB before anything is made of them."""
 
 
 def peaks(vault: Vault) -> tuple[int, int]:
