@@ -41,6 +41,7 @@ class Config:
     warm_tokens: int
     warm_clients: int
     metrics_dir: Path | None
+    state_dir: Path | None
     dashboard: DashboardConfig
 
     @classmethod
@@ -62,6 +63,7 @@ class Config:
             heartbeat_ms=read.number("HEARTBEAT_MS", 250, 10, 10_000),
             warm_tokens=read.number("WARM_TOKENS", 100_000, 1, 10**7),
             metrics_dir=read.path("METRICS_DIR"),
+            state_dir=read.path("STATE_DIR"),
             warm_clients=read.number("WARM_CLIENTS", 10_000, 1, 10**7),
             dashboard=DashboardConfig(
                 redis_url=read.account("DASHBOARD_REDIS_URL"),

@@ -3,6 +3,8 @@
 Written in batches by a thread of its own, so that a mint waits for no round trip. A batch leaves a
 tenth of a second after its first entry, or at 500 entries. What is not written when a worker is
 killed is lost; what finds no room while Redis is away is dropped and counted.
+
+The same thread has Redis confirm the changes that this worker has seen (see tide).
 """
 
 import logging
@@ -55,6 +57,8 @@ class Journal:
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
         self.dropped = 0
+        self._complaint = ""
+        self._idle_s: float | None = None
 
     def note(self, entry: Mapping[str, str], use: Use | None = None) -> None:
         """Queue an audit entry, and which secret was used; never waits."""
@@ -63,12 +67,21 @@ class Journal:
             self._count("audit_entries_dropped", 1)
             return
         self._waiting.append((entry, use))
+        self.wake()
+        if len(self._waiting) >= _BATCH:
+            self._has_batch.set()
+
+    def listen(self) -> None:
+        """Look after changes from now on, even those that nobody has read yet."""
+        self._idle_s = _GATHER_S
+        self._start()
+
+    def wake(self) -> None:
+        """Have the thread look after the changes that have been seen."""
         if self._thread is None:
             self._start()
         if not self._has_some.is_set():
             self._has_some.set()
-        if len(self._waiting) >= _BATCH:
-            self._has_batch.set()
 
     def waiting(self) -> int:
         """Return how many entries wait to be written."""
@@ -90,6 +103,7 @@ class Journal:
         self._has_batch.set()
         try:
             self.flush()
+            self._confirm()
         except StoreUnavailable as error:
             log.error(
                 "%s entries lost at shutdown: %d: %s", self._stream, len(self._waiting), error
@@ -102,12 +116,18 @@ class Journal:
     def _run(self) -> None:
         reported = 0
         while not self._is_closing.is_set():
-            self._has_some.wait()
-            self._has_batch.wait(_GATHER_S)
-            self._has_some.clear()
-            self._has_batch.clear()
+            has_some = self._has_some.wait(self._idle_s)
             try:
+                # Before the wait, because a change that is not confirmed may have to be presumed
+                # lost; after it, for those that were too late.
+                self._confirm()
+                if not has_some:
+                    continue
+                self._has_batch.wait(_GATHER_S)
+                self._has_some.clear()
+                self._has_batch.clear()
                 self.flush()
+                self._confirm()
             except StoreUnavailable:
                 self._is_closing.wait(_TRY_AGAIN_S)
                 self._has_some.set()
@@ -119,6 +139,18 @@ class Journal:
             if self.dropped > reported:
                 log.error("%s entries dropped: %d in all", self._stream, self.dropped)
                 reported = self.dropped
+
+    def _confirm(self) -> None:
+        """A tide file that is busy or cannot be written is tried again, and keeps no entry back."""
+        try:
+            with self._writing:
+                self._line.confirm_changes()
+            self._complaint = ""
+        except OSError as error:
+            self._has_some.set()
+            if str(error) != self._complaint and not isinstance(error, TimeoutError):
+                self._complaint = str(error)
+                log.error("changes not confirmed: %s", error)
 
     def _write(self, batch: Sequence[tuple[Mapping[str, str], Use | None]]) -> Exception | None:
         """Write a batch, all of it or nothing; return what refused it.

@@ -15,19 +15,18 @@ from collections.abc import Callable
 from typing import Any
 
 import hiredis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-import redis
+from app.dial import Dial
 from app.errors import StoreUnavailable
 from app.login import Login
+from app.tide import UNKNOWN, Server, Tide
 from app.wire import Command, News, Wire, Work
 
 __all__ = ["Command", "Line", "News", "Work"]
 
 WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
 
-_FAILURES = (OSError, redis.RedisError, hiredis.HiredisError)
+_FAILURES = (OSError, hiredis.HiredisError)
 
 log = logging.getLogger("portcullis.line")
 
@@ -45,21 +44,17 @@ class Line:
         pause_s: float = 0.1,
         count: Callable[[str], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
+        tide: Tide | None = None,
     ) -> None:
-        # redis-py knows every kind of URL and connects; who we are is said here (`_log_in`).
-        self._pool = redis.ConnectionPool.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            redis_connect_func=lambda _: None,
-        )
+        self._dial = Dial(url, timeout_s)
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._watched = watched
         self._pause_s = pause_s
         self._count = count
         self._monotonic = monotonic
+        self._tide = tide
+        self._server = Server()
         self._wire: Wire | None = None
         self._poll: Callable[[float], object] = lambda _: ()
         self._heard_at = -math.inf
@@ -87,7 +82,22 @@ class Line:
         """Return the changes since the last call, in their order."""
         news = self.news[:]
         self.news.clear()
+        self._note_unconfirmed()
         return news
+
+    def made(self, key: str) -> None:
+        """Note a change that Redis has just made for this line, announced or not."""
+        if self._tide:
+            self._tide.saw([key], self._server)
+
+    def confirm_changes(self) -> None:
+        """Have Redis confirm all changes that are known here, so that their loss is noticed."""
+        if self._tide and self._tide.is_dirty():
+            try:
+                self._tide.raise_mark(self.ask)
+            except ConnectionError:
+                self.close()  # It is looked at again before it is trusted again.
+                raise
 
     def feed(self) -> str:
         """Tell how changes are learnt; anything but "ok" is slower and just as safe."""
@@ -153,10 +163,17 @@ class Line:
     def close(self) -> None:
         """Hang up. Everything that was learned on this line is in doubt; a question mends it."""
         self._is_tracking = False
+        self._note_unconfirmed()
+        if self._tide and self._wire and self._wire.may_have_missed():
+            self._tide.saw([UNKNOWN], self._server)
         self.news[:] = [None]
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+
+    def _note_unconfirmed(self) -> None:
+        if self._tide and self._wire:
+            self._tide.saw(self._wire.take_unconfirmed(), self._server)
 
     def _open_wire(self) -> Wire | None:
         """Return the wire if it is still open: to find that out here costs nobody an answer."""
@@ -187,22 +204,24 @@ class Line:
             return False
 
     def _connect(self, deadline: float) -> Wire:
-        """Connect and log in."""
-        # Not by make_connection(): a pool has a most, and each line that was ever lost counts.
-        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
-        connection.connect()
-        # There is no public way to the socket; from here on it is ours alone.
-        sock, connection._sock = connection._sock, None  # noqa: SLF001
-        wire = Wire(sock, self.news, self._monotonic)
-        login = Login(connection.username, connection.password, connection.db, self._watched)
+        """Connect, log in, and find out whether what is there can be trusted."""
+        reached = self._dial.connect()
+        wire = Wire(reached.sock, self.news, self._monotonic)
+        if self._tide:
+            wire.confirmed_bytes = 0
+        login = Login(reached.user, reached.password, reached.db, self._watched)
         try:
             why_not = login.over(wire, deadline)
+            if self._tide:
+                self._server = self._tide.check(lambda *each: wire.exchange(each, deadline))
         except BaseException:
             wire.close()
             raise
         self._is_tracking = why_not is None
         if self._watched and why_not:
             log.warning("redis announces no changes, so it is asked every time: %s", why_not)
+        if self._tide and self._is_tracking:
+            self._tide.follow(wire, self._server)
         self._poll = wire.poll
         self._wire = wire
         self._count("redis_connections")
@@ -211,7 +230,7 @@ class Line:
     def _give_up(self, error: Exception) -> None:
         """Ask nothing for a moment, and for two after a wait: others need not wait for nothing."""
         self._count("redis_failures")
-        if isinstance(error, TimeoutError | redis.TimeoutError):
+        if isinstance(error, TimeoutError):
             self._shut_until = self._monotonic() + 2 * self._pause_s
         elif self._wire is None:
             self._shut_until = self._monotonic() + self._pause_s

@@ -35,6 +35,8 @@ from app.rates import Rates
 from app.refusals import Refusals
 from app.service import Service, by_path, unless_late
 from app.store import Store
+from app.tide import Tide
+from app.tide_file import TideFile
 from app.verifier import Verifier
 
 _MOST_REFUSALS = 2_000
@@ -46,23 +48,7 @@ def application() -> Service:
     config = Config.from_environ()
     metrics = Metrics(config.metrics_dir)
     timeout_s = config.redis_timeout_ms / 1000
-    line = Line(
-        config.redis_url,
-        timeout_s=timeout_s,
-        heartbeat_s=config.heartbeat_ms / 1000,
-        count=metrics.counter_of("worker"),
-    )
-    journal = Journal(
-        Line(
-            config.redis_url,
-            timeout_s=timeout_s,
-            watched=(),
-            count=metrics.counter_of("journal"),
-        ),
-        most_entries=config.audit_max_entries,
-        count=metrics.count,
-    )
-    store = Store(line)
+    store, journal = _lines(config, metrics, timeout_s)
     with suppress(StoreUnavailable):
         store.ping()  # log in now, rather than while the first caller waits
     return create_app(
@@ -78,6 +64,30 @@ def application() -> Service:
         ),
         metrics=metrics,
     )
+
+
+def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, Journal]:
+    """The line of the requests, and the one of the journal's thread, which confirms changes."""
+    tide = Tide(TideFile(config.state_dir)) if config.state_dir else None
+    asking = Line(
+        config.redis_url,
+        timeout_s=timeout_s,
+        heartbeat_s=config.heartbeat_ms / 1000,
+        count=metrics.counter_of("worker"),
+        tide=tide,
+    )
+    writing = Line(
+        config.redis_url,
+        timeout_s=timeout_s,
+        watched=(),
+        count=metrics.counter_of("journal"),
+        tide=tide,
+    )
+    journal = Journal(writing, most_entries=config.audit_max_entries, count=metrics.count)
+    if tide:
+        tide.on_change = journal.wake
+        journal.listen()
+    return Store(asking), journal
 
 
 def _access(config: DashboardConfig, timeout_s: float) -> Access:

@@ -6,6 +6,7 @@ request holds them against its own needs and the time. Everything kept has a bou
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 
 from app import gate
 from app.bearer import bearer
@@ -144,6 +145,10 @@ class Memory:
         now = self._verifier.now()
         if not 0 <= now - self._looked_around_s < _IDLE_S:
             self._refresh(now)
+            if not self._line.is_current():
+                # What is announced while there is no line is missed by whoever has to know.
+                with suppress(StoreUnavailable):
+                    self._store.ping()
 
     def _refresh(self, now: float) -> None:
         """Take in every change whose maker has been told that it is done."""

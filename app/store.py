@@ -4,21 +4,19 @@ Every failure to get a certain answer is StoreUnavailable. Nothing is retried he
 have happened although its answer was lost.
 """
 
-import hashlib
 import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from app.clients import Client
 from app.errors import StoreUnavailable
 from app.gate import Holder, NotBefore, World
 from app.line import Command, News, Work
+from app.lua import Script
 
-_LUA_DIR = Path(__file__).resolve().parent.parent / "redis"
 _REVOKED_MARGIN_S = 60
 """The largest leeway: a revocation outlives every clock that may still take the token."""
 
@@ -39,6 +37,8 @@ class Connection(Protocol):
     def take_news(self) -> list[News]: ...
     def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]: ...
     def feed(self) -> str: ...
+    def made(self, key: str) -> None: ...
+    def confirm_changes(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +49,6 @@ class Answers:
     world: World | None
     is_revoked: bool | None
     routes: Mapping[str, str] | None
-
-
-class Script:
-    """One of the .lua files in redis/, run by its hash once Redis has it."""
-
-    def __init__(self, name: str) -> None:
-        self._text = (_LUA_DIR / f"{name}.lua").read_text("utf-8")
-        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
-
-    def by_hash(self, keys: list[str], args: tuple[str | int, ...]) -> Command:
-        return ("EVALSHA", self._sha, len(keys), *keys, *args)
-
-    def load(self) -> Command:
-        return ("SCRIPT", "LOAD", self._text)
 
 
 _DATASET = Script("dataset")
@@ -151,6 +137,7 @@ class Store:
     def revoke(self, jti: str, exp: int, reason: str) -> None:
         """Revoke a token until nobody takes it any more. When this returns, it is refused."""
         self._ask(("SET", f"revoked:{jti}", reason, "EXAT", exp + _REVOKED_MARGIN_S))
+        self.line.made(f"revoked:{jti}")
 
     def is_unspent(self, jti: str) -> bool:
         """Tell whether a one-time token is still good, without spending it."""
@@ -167,7 +154,10 @@ class Store:
         revoked, spent = self._run(_SPEND, keys, (request_id,), is_revoked)
         if revoked != 0:
             return "revoked"
-        return "ok" if spent == 1 else "spent"
+        if spent != 1:
+            return "spent"
+        self.line.made(keys[0])
+        return "ok"
 
     def take(self, key: str, *, rate_per_s: int, wanted: int) -> tuple[int, float]:
         """Take at most `wanted` calls from a rate.
@@ -181,10 +171,7 @@ class Store:
         self, script: Script, keys: list[str], args: tuple[str | int, ...], *before: Command
     ) -> list[Any]:
         """Run a script after other commands; return their replies and then the script's."""
-        replies = self.line.ask(*before, script.by_hash(keys, args))
-        if isinstance(replies[-1], Exception) and "NOSCRIPT" in str(replies[-1]):
-            replies[-1:] = self._ask(script.load(), script.by_hash(keys, args))[1:]
-        return [_certain(reply) for reply in replies]
+        return [_certain(reply) for reply in script.run(self.line.ask, keys, args, *before)]
 
     def _ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         return [_certain(reply) for reply in self.line.ask(*commands, meanwhile=meanwhile)]

@@ -4,11 +4,14 @@ Every wait is bounded. What goes wrong is an OSError or a hiredis.HiredisError, 
 that is of no more use: nobody could tell which reply belongs to which command.
 """
 
+import fcntl
 import math
 import os
 import select
 import socket
 import ssl
+import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +60,9 @@ class Wire:
         self._unproven_bytes = 0
         self._unsent = b""
         self._news = news
+        self._received_bytes = 0
+        self.confirmed_bytes: float = math.inf
+        self._unconfirmed: list[str] = []
         self.is_resp3 = True
 
     def exchange(self, commands: tuple[Command, ...], deadline: float) -> list[Any]:
@@ -99,6 +105,27 @@ class Wire:
         self._unproven_bytes = 0
         return is_flooded
 
+    def take_unconfirmed(self) -> list[str]:
+        """Return the names of changed keys that were read past `confirmed_bytes`."""
+        names, self._unconfirmed = self._unconfirmed, []
+        return names
+
+    def may_have_missed(self) -> bool:
+        """Tell whether changes that nobody has confirmed may have been left behind in Redis."""
+        past = self._received_bytes - self.confirmed_bytes
+        return min(past, self._unproven_bytes) >= _FLOOD_BYTES
+
+    def arrived_bytes(self) -> tuple[int, int]:
+        """Return how much has been read, and how much has come, read or not. From any thread."""
+        received = self._received_bytes
+        if isinstance(self._sock, ssl.SSLSocket):
+            return received, received
+        try:
+            waiting = fcntl.ioctl(self._sock, termios.FIONREAD, b"\0\0\0\0")
+        except (OSError, ValueError):
+            return received, received
+        return received, received + int.from_bytes(waiting, sys.byteorder)
+
     def close(self) -> None:
         self._epoll.close()
         self._sock.close()
@@ -130,14 +157,16 @@ class Wire:
             raise TimeoutError("no answer in time")
 
     def _read(self) -> None:
+        left = self.confirmed_bytes - self._received_bytes
         try:
-            data = self._sock.recv(_MOST_BYTES)
+            data = self._sock.recv(int(left) if 0 < left < _MOST_BYTES else _MOST_BYTES)
         except _NOT_YET:
             return
         if not data:
             raise ConnectionResetError("redis closed the connection")
         self._reader.feed(data)
         self._unproven_bytes += len(data)
+        self._received_bytes += len(data)
 
     def _note_changes(self) -> None:
         while (reply := self._reader.gets()) is not _NOTHING:
@@ -150,7 +179,10 @@ class Wire:
             case ["invalidate", None]:
                 self._news.append(None)
             case ["invalidate", [*keys]]:
-                self._news.append([str(key) for key in keys])
+                names = [str(key) for key in keys]
+                self._news.append(names)
+                if self._received_bytes > self.confirmed_bytes:
+                    self._unconfirmed += names
             case ["invalidate", *_]:
                 raise ConnectionError("a change that cannot be read")
 

@@ -25,6 +25,12 @@ class AskingLine:
     def take_news(self) -> list[News]:
         return []
 
+    def made(self, key: str) -> None:
+        pass
+
+    def confirm_changes(self) -> None:
+        pass
+
     def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         if meanwhile:
             meanwhile()

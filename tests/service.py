@@ -57,6 +57,7 @@ def config(**changes: object) -> Config:
         "warm_tokens": 1000,
         "warm_clients": 1000,
         "metrics_dir": None,
+        "state_dir": None,
         "dashboard": DashboardConfig("redis://nowhere", "redis://nowhere"),
     }
     return Config(**{**values, **changes})  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from app.admin.problems import ClientExists, NoSuchClient, StoreRefused
 from app.admin.registration import Registration
 from app.clients import LONGEST_TTL_S, new_secret
 from app.errors import InvalidRequest, OAuthError, StoreUnavailable
-from app.store import Connection, Script, Store
+from app.lua import Script
+from app.store import Connection, Store
 
 _CREATE = Script("client_create")
 _SET = Script("client_set")
@@ -76,9 +77,7 @@ class Registry:
         return int(self._clock())
 
     def _run(self, script: Script, key: str, *args: str | int) -> Any:
-        (reply,) = self._line.ask(script.by_hash([key], args))
-        if isinstance(reply, Exception) and "NOSCRIPT" in str(reply):
-            reply = self._line.ask(script.load(), script.by_hash([key], args))[1]
+        (reply,) = script.run(self._line.ask, [key], args)
         if isinstance(reply, Exception):
             raise self._problem(reply)
         return reply

@@ -51,7 +51,8 @@ settle_redis() {
 # settle_app_environment: fills APP_ENVIRONMENT with what the app reads: ours, and what the caller has set.
 settle_app_environment() {
   local name possible='^[A-Z_]+=[] !#%&(-[^_a-~]+$'
-  APP_ENVIRONMENT=("ISSUER=$ISSUER" "KEYS_DIR=$KEYS_DIR" "METRICS_DIR=$RUN_DIR/metrics" "REDIS_URL=$APP_REDIS_URL")
+  APP_ENVIRONMENT=("ISSUER=$ISSUER" "KEYS_DIR=$KEYS_DIR" "METRICS_DIR=$RUN_DIR/metrics" "STATE_DIR=${STATE_DIR:-$RUN_DIR/state}"
+    "REDIS_URL=$APP_REDIS_URL")
   for name in AUDIENCE TOKEN_TTL_S LEEWAY_S REALM REDIS_TIMEOUT_MS AUDIT_MAX_ENTRIES \
     HEARTBEAT_MS WARM_TOKENS WARM_CLIENTS LOG_LEVEL ADMIN_HOSTS; do
     [ -z "${!name:-}" ] || APP_ENVIRONMENT+=("$name=${!name}")

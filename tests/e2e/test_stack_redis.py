@@ -18,6 +18,10 @@ NEEDED = [
     ("EXISTS", "revoked:j"),
     ("HGETALL", "routes"),
     ("HGET", "dataset", "id"),
+    ("HGET", "tide:{dataset}", "0a1b2c3d"),
+    ("HINCRBY", "tide:{dataset}", "0a1b2c3d", "1"),
+    ("INFO", "server", "replication"),
+    ("ROLE",),
     ("HGETALL", "snapshot"),
     ("SET", "revoked:j", "test", "EX", "1"),
     ("SET", "ott:j", "1", "EX", "1"),
@@ -38,7 +42,6 @@ REFUSED_TO_APP = [
     ("SCAN", "0"),
     ("KEYS", "*"),
     ("EVAL", "return 1", "0"),
-    ("INFO",),
     ("CLIENT", "LIST"),
 ]
 REFUSED_TO_BOTH = [

@@ -16,6 +16,8 @@ from app.store import Connection, Store
 from tests.fake_line import AskingLine
 from tests.processes import until
 from tests.service import Clock
+from tests.store.feed_harness import RedisServer
+from tests.store.tide_harness import Gateway
 
 
 @dataclass
@@ -76,3 +78,18 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         if isinstance(line, Line):
             line.close()
     connection.close()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def gateway(server: RedisServer, tmp_path: Path) -> Iterator[Gateway]:
+    """Workers on it, as many as the test asks for."""
+    gateway = Gateway(server, tmp_path / "state")
+    yield gateway
+    gateway.close()

@@ -1,6 +1,7 @@
 """A real Redis of one's own, and workers on it: each a line, a store and a memory."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -43,6 +44,7 @@ class RedisServer:
     def start(self) -> "RedisServer":
         """Start it and wait until it answers."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command += ["--repl-diskless-sync-delay", "0"]
         command += ["--dir", str(self.directory), "--unixsocket", str(self.path), *self.options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until(self._answers, what="redis starts")
@@ -99,9 +101,7 @@ class RedisServer:
     ) -> None:
         if is_alive(self.pid):
             self.kill()
-        for path in self.directory.iterdir():
-            path.unlink()
-        self.directory.rmdir()
+        shutil.rmtree(self.directory)
 
 
 class PlainVerifier:

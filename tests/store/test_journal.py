@@ -32,6 +32,12 @@ class Flaky:
     def feed(self) -> str:
         return "asking every time"
 
+    def made(self, key: str) -> None:
+        pass
+
+    def confirm_changes(self) -> None:
+        pass
+
     def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         if not self.is_up:
             raise StoreUnavailable("down")

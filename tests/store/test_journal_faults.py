@@ -210,6 +210,9 @@ def test_line_that_fails_in_any_way_does_not_end_the_journal() -> None:
                 raise RuntimeError("a defect")
             return ["0-1"] * len(commands)
 
+        def confirm_changes(self) -> None:
+            pass
+
     broken: Any = Broken()
     journal = Journal(broken, most_entries=10)
     note(journal, 1)

@@ -77,9 +77,9 @@ def test_pure_module_knows_neither_web_nor_store(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_redis_is_known_to_the_line_alone(name: str) -> None:
+def test_redis_is_known_to_the_dial_alone(name: str) -> None:
     """One user of redis-py, so one place where its errors become ours."""
-    assert ("redis" in roots(name)) == (name == "line")
+    assert ("redis" in roots(name)) == (name == "dial")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -33,6 +33,7 @@ def test_least_environment_gives_the_defaults() -> None:
         warm_tokens=100_000,
         warm_clients=10_000,
         metrics_dir=None,
+        state_dir=None,
         dashboard=DashboardConfig("redis://localhost", "redis://localhost"),
     )
     assert expected == Config.from_environ(GOOD)
@@ -54,6 +55,7 @@ def test_full_environment_is_read_as_written() -> None:
         "WARM_TOKENS": "2",
         "WARM_CLIENTS": "3",
         "METRICS_DIR": "/metrics",
+        "STATE_DIR": "/state",
         "DASHBOARD_REDIS_URL": "unix://dashboard:look@/run/redis.sock",
         "ADMIN_REDIS_URL": "unix://admin:change@/run/redis.sock",
         "ADMIN_TOKEN": "0123456789abcdef0123456789abcdef",
@@ -73,6 +75,7 @@ def test_full_environment_is_read_as_written() -> None:
         2,
         3,
         Path("/metrics"),
+        Path("/state"),
         DashboardConfig(
             "unix://dashboard:look@/run/redis.sock",
             "unix://admin:change@/run/redis.sock",

@@ -41,6 +41,12 @@ class StillLine:
     def feed(self) -> str:
         return "ok"
 
+    def made(self, key: str) -> None:
+        pass
+
+    def confirm_changes(self) -> None:
+        pass
+
     def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         self.questions += 1
         return [ANSWERS[str(command[0])] for command in commands]

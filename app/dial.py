@@ -1,0 +1,47 @@
+"""The way to Redis: from its URL to a connected socket. The one user of redis-py."""
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import redis
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A connected socket, on which nothing has been said yet, and who we are to be there."""
+
+    sock: socket.socket
+    user: str | None
+    password: str | None
+    db: int
+
+
+class Dial:
+    """redis-py knows every kind of URL and connects."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._pool = redis.ConnectionPool.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            redis_connect_func=lambda _: None,
+        )
+
+    def connect(self) -> Reached:
+        """Connect, without logging in; raise OSError when nobody is there in time."""
+        # Not by make_connection(): a pool has a most, and each line that was ever lost counts.
+        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
+        try:
+            connection.connect()
+        except redis.TimeoutError as error:
+            raise TimeoutError(str(error)) from error
+        except redis.RedisError as error:
+            raise ConnectionError(str(error)) from error
+        # There is no public way to the socket; from here on it is ours alone.
+        sock, connection._sock = connection._sock, None  # noqa: SLF001
+        return Reached(sock, connection.username, connection.password, connection.db)
