@@ -42,6 +42,7 @@ class Config:
     warm_clients: int
     metrics_dir: Path | None
     state_dir: Path | None
+    canary_s: int
     dashboard: DashboardConfig
 
     @classmethod
@@ -64,6 +65,7 @@ class Config:
             warm_tokens=read.number("WARM_TOKENS", 100_000, 1, 10**7),
             metrics_dir=read.path("METRICS_DIR"),
             state_dir=read.path("STATE_DIR"),
+            canary_s=read.number("CANARY_S", 5, 0, 3_600),
             warm_clients=read.number("WARM_CLIENTS", 10_000, 1, 10**7),
             dashboard=DashboardConfig(
                 redis_url=read.account("DASHBOARD_REDIS_URL"),

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -22,7 +23,9 @@ from app.metrics import (
     GAUGES,
     LINE_COUNTERS,
     LINES,
+    PROPAGATION,
     Figures,
+    Histogram,
     Metrics,
 )
 from app.processes import Processes
@@ -156,13 +159,20 @@ def _requests(figures: Figures) -> Iterator[Metric]:
         for code, count in counts.items():
             if count or code in _EVERY_CODE:
                 requests.add_metric([endpoint, code], count)
-        histogram = figures.durations(endpoint)
-        cumulated, buckets = 0, []
-        for bound, count in zip(_BOUNDS, histogram.buckets, strict=True):
-            cumulated += count
-            buckets.append((bound, cumulated))
-        durations.add_metric([endpoint], buckets, histogram.sum_s)
+        _add(durations, [endpoint], figures.durations(endpoint))
     yield from (requests, durations)
+    propagation = HistogramMetricFamily(
+        "portcullis_revocation_propagation_seconds",
+        "From the writing of a revocation to its announcement, by canaries of each worker.",
+        labels=[],
+    )
+    _add(propagation, [], figures.durations(PROPAGATION))
+    yield propagation
+
+
+def _add(family: HistogramMetricFamily, labels: list[str], histogram: Histogram) -> None:
+    cumulated = accumulate(histogram.buckets)
+    family.add_metric(labels, list(zip(_BOUNDS, cumulated, strict=True)), histogram.sum_s)
 
 
 def _plain(figures: Figures) -> Iterator[Metric]:

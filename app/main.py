@@ -8,10 +8,11 @@ from wsgiref.types import WSGIApplication
 
 import falcon
 
-from app import rendering
+from app import canary, rendering
 from app.admin.history import History
 from app.admin.sampler import Sampler
 from app.admin.site import Access, admin_app
+from app.canary import Canary
 from app.config import Config, DashboardConfig
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.endpoints.cache_stats import CacheStatsEndpoint
@@ -49,6 +50,8 @@ def application() -> Service:
     metrics = Metrics(config.metrics_dir)
     timeout_s = config.redis_timeout_ms / 1000
     store, journal = _lines(config, metrics, timeout_s)
+    if config.canary_s:
+        _canary(config, metrics).start(config.canary_s)
     with suppress(StoreUnavailable):
         store.ping()  # log in now, rather than while the first caller waits
     return create_app(
@@ -88,6 +91,14 @@ def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, J
         tide.on_change = journal.wake
         journal.listen()
     return Store(asking), journal
+
+
+def _canary(config: Config, metrics: Metrics) -> Canary:
+    def line(*watched: str) -> Line:
+        timeout_s, count = config.redis_timeout_ms / 1000, metrics.counter_of("canary")
+        return Line(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
+
+    return Canary(line(), line(canary.PREFIX), metrics)
 
 
 def _access(config: DashboardConfig, timeout_s: float) -> Access:

@@ -25,6 +25,10 @@ BOUNDS_US = (
     *(1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000),
 )
 """A warm decision falls into the first bucket, a first look at a token into the fourth or fifth."""
+PROPAGATION = "propagation"
+"""Not an endpoint, but with a histogram like theirs."""
+
+_TIMED = (*ENDPOINTS, PROPAGATION)
 FIRST_BOUND_NS = BOUNDS_US[0] * 1000
 
 LINES = ("worker", "journal", "canary")
@@ -41,6 +45,7 @@ COUNTERS = {
     "warm_token_hits": "Requests whose token was in memory.",
     "warm_token_misses": "Requests whose token was not in memory.",
     "warm_token_evictions": "Tokens that left memory to make room for others.",
+    "revocation_canaries_lost": "Revocations made to be heard of that were not, within a second.",
     "audit_entries_written": "Audit entries written to Redis.",
     "audit_entries_dropped": "Audit entries that found no room while Redis was away.",
 }
@@ -61,7 +66,7 @@ _FED_AT_MS = "fed_at_ms"
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How long the requests of one endpoint took. `buckets` are not cumulated; the last is +Inf."""
+    """How long something took. `buckets` are not cumulated; the last is +Inf."""
 
     buckets: tuple[int, ...]
     sum_s: float
@@ -96,10 +101,10 @@ class Figures:
         """Return the requests of an endpoint by status code. /validate has `decisions`."""
         return {code: self.totals[f"request {endpoint} {code}"] for code in (*CODES, OTHER)}
 
-    def durations(self, endpoint: str) -> Histogram:
-        """Return how long the requests of an endpoint took."""
-        buckets = (self.totals[f"bucket {endpoint} {n}"] for n in range(len(BOUNDS_US) + 1))
-        return Histogram(tuple(buckets), self.totals[f"ns {endpoint}"] / 1e9)
+    def durations(self, timed: str) -> Histogram:
+        """Return how long the requests of an endpoint took, or PROPAGATION."""
+        buckets = (self.totals[f"bucket {timed} {n}"] for n in range(len(BOUNDS_US) + 1))
+        return Histogram(tuple(buckets), self.totals[f"ns {timed}"] / 1e9)
 
     def minted(self) -> dict[str, int]:
         """Return the tokens minted by client; under "" those of clients that came too late."""
@@ -114,8 +119,8 @@ class Metrics:
         counters = [
             *(f"decision {reason}" for reason in REASONS),
             *(f"request {endpoint} {code}" for endpoint in ENDPOINTS for code in (*CODES, OTHER)),
-            *(f"ns {endpoint}" for endpoint in ENDPOINTS),
-            *(f"bucket {one} {n}" for one in ENDPOINTS for n in range(len(BOUNDS_US) + 1)),
+            *(f"ns {timed}" for timed in _TIMED),
+            *(f"bucket {timed} {n}" for timed in _TIMED for n in range(len(BOUNDS_US) + 1)),
             *(f"minted {n}" for n in (*range(MOST_CLIENTS), OTHER)),
             *(f"{name} {line}" for name in LINE_COUNTERS for line in LINES),
             *COUNTERS,
@@ -148,15 +153,15 @@ class Metrics:
         """Return what counts the events of one of LINES."""
         return lambda name: self.count(f"{name} {line}")
 
-    def bucket(self, endpoint: str, took_ns: int) -> int:
+    def bucket(self, timed: str, took_ns: int) -> int:
         """Return the index of the bucket that a duration falls into."""
-        first = self.index[f"bucket {endpoint} 0"]
+        first = self.index[f"bucket {timed} 0"]
         return first + bisect_left(BOUNDS_US, took_ns / 1000)
 
-    def observe(self, endpoint: str, took_ns: int) -> None:
-        """Note how long a request took."""
-        self.counts[self.bucket(endpoint, took_ns)] += 1
-        self.counts[self.index[f"ns {endpoint}"]] += took_ns
+    def observe(self, timed: str, took_ns: int) -> None:
+        """Note how long a request of an endpoint took, or PROPAGATION."""
+        self.counts[self.bucket(timed, took_ns)] += 1
+        self.counts[self.index[f"ns {timed}"]] += took_ns
 
     def look(self) -> Figures:
         """Return the figures of all workers of this gateway."""

@@ -59,6 +59,7 @@ def endpoint(config: Config, *, is_deaf: bool) -> AuthRequestEndpoint:
     journal = Journal(Line(config.redis_url, timeout_s=1.0, watched=()), most_entries=1)
     service = create_app(config, Store(line), journal, KeyRingFile(config.keys_dir))
     made = service._auth_request  # noqa: SLF001 - no way round the service for anybody else
+    assert isinstance(made, AuthRequestEndpoint)
     decide(made)(ENVIRON)
     return made
 

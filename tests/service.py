@@ -58,6 +58,7 @@ def config(**changes: object) -> Config:
         "warm_clients": 1000,
         "metrics_dir": None,
         "state_dir": None,
+        "canary_s": 0,
         "dashboard": DashboardConfig("redis://nowhere", "redis://nowhere"),
     }
     return Config(**{**values, **changes})  # type: ignore[arg-type]

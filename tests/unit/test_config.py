@@ -34,6 +34,7 @@ def test_least_environment_gives_the_defaults() -> None:
         warm_clients=10_000,
         metrics_dir=None,
         state_dir=None,
+        canary_s=5,
         dashboard=DashboardConfig("redis://localhost", "redis://localhost"),
     )
     assert expected == Config.from_environ(GOOD)
@@ -56,6 +57,7 @@ def test_full_environment_is_read_as_written() -> None:
         "WARM_CLIENTS": "3",
         "METRICS_DIR": "/metrics",
         "STATE_DIR": "/state",
+        "CANARY_S": "0",
         "DASHBOARD_REDIS_URL": "unix://dashboard:look@/run/redis.sock",
         "ADMIN_REDIS_URL": "unix://admin:change@/run/redis.sock",
         "ADMIN_TOKEN": "0123456789abcdef0123456789abcdef",
@@ -76,6 +78,7 @@ def test_full_environment_is_read_as_written() -> None:
         3,
         Path("/metrics"),
         Path("/state"),
+        0,
         DashboardConfig(
             "unix://dashboard:look@/run/redis.sock",
             "unix://admin:change@/run/redis.sock",
