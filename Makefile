@@ -2,9 +2,10 @@
 #   HTTP_PORT=8081 make up    or    make up HTTP_PORT=8081
 
 .DEFAULT_GOAL := help
-.PHONY: help up down doctor test lint bench profile lock snapshot restore
+.PHONY: help up down doctor test faults lint bench profile lock snapshot restore
 
 PYTHON := .venv/bin/python
+FAULT_TESTS := tests/faults $(wildcard tests/failover) tests/e2e/test_load.py
 RUFF := $(PYTHON) -m ruff
 
 help: ## Show this help
@@ -36,6 +37,12 @@ test: ## Install what the tests need and run all of them (works while make up is
 	@scripts/install test
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON) -m pytest
+
+faults: ## The long form of the fault tests: about half an hour of kills, freezes and floods
+	@scripts/install test
+	@STORM_ROUNDS=$${STORM_ROUNDS:-20} OVERLOAD_S=$${OVERLOAD_S:-60} REVOKE_ROUNDS=$${REVOKE_ROUNDS:-100000} \
+		REDIS_RESTARTS=$${REDIS_RESTARTS:-20} LOAD_REQUESTS=$${LOAD_REQUESTS:-500000} \
+		$(PYTHON) -m pytest -s -o timeout=7200 $(FAULT_TESTS)
 
 lint: ## Run ruff, mypy and shellcheck
 	@scripts/install test

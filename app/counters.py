@@ -6,12 +6,13 @@ their own. A gauge is a state of a living worker and ends with it.
 """
 
 import fcntl
+import logging
 import mmap
 import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _ENDED = "ended"
 _LIFE = re.compile(r"[0-9]+-[0-9]+")
 _LAYOUT, _NUMBER, _FIRST = 0, 1, 2
 """Before the counts: a mark of their names and order, and the worker's number."""
+
+log = logging.getLogger("portcullis.counters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,13 @@ class Counters:
         self.index: Mapping[str, int] = {name: at for at, name in enumerate(names, _FIRST)}
         self._words = _FIRST + len(names)
         self._layout = zlib.crc32("\n".join(names).encode())
-        number = 1
+        memory, number = mmap.mmap(-1, self._words * _BYTES), 1
         if directory is not None:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with locked(directory):
-                self._bury()
-                taken = {self._read(path)[_NUMBER] for path in self._lives()}
-                number = next(n for n in range(1, len(taken) + 2) if n not in taken)
-                memory = self._map(directory / _life_of(os.getpid()), number)
-        else:
-            memory = mmap.mmap(-1, self._words * _BYTES)
+            try:
+                memory, number = self._begin(directory)
+            except OSError as error:
+                # A full disk is no reason not to serve.
+                log.error("the counts of this worker are lost: %s: %s", directory, error)
         self.counts = memoryview(memory).cast("Q")
         self.counts[_NUMBER] = number
 
@@ -69,7 +69,8 @@ class Counters:
             lives = [self._life(os.getpid(), list(self.counts))]
             return dict(lives[0].counts), lives
         with locked(self._directory):
-            self._bury()
+            with suppress(OSError):
+                self._bury()
             ended = self._read(self._directory / _ENDED)
             lives = [self._life(_pid_of(path.name), self._read(path)) for path in self._lives()]
         sums = {name: ended[at] for name, at in self.index.items()}
@@ -82,6 +83,20 @@ class Counters:
         counts = {name: words[at] for name, at in self.index.items()}
         return Life(words[_NUMBER], pid, counts)
 
+    def _begin(self, directory: Path) -> tuple[mmap.mmap, int]:
+        """Return the memory of this life and its number; raise OSError when there is no room."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(directory):
+            self._bury()
+            taken = {self._read(path)[_NUMBER] for path in self._lives()}
+            number = next(n for n in range(1, len(taken) + 2) if n not in taken)
+            path = directory / _life_of(os.getpid())
+            try:
+                return self._map(path, number), number
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+
     def _lives(self) -> list[Path]:
         """Return the files of workers, of dead ones too unless they have been buried."""
         assert self._directory is not None  # noqa: S101 - for the type checker
@@ -91,7 +106,8 @@ class Counters:
         with path.open("w+b") as file:
             file.write(self._layout.to_bytes(_BYTES, "little"))
             file.write(number.to_bytes(_BYTES, "little"))
-            file.truncate(self._words * _BYTES)
+            # Taken now: a disk that is full when a count is first written would end the process.
+            os.posix_fallocate(file.fileno(), 0, self._words * _BYTES)
             return mmap.mmap(file.fileno(), self._words * _BYTES)
 
     def _read(self, path: Path) -> list[int]:

@@ -29,7 +29,7 @@ class Relay:
         self.spoil = spoil
         self.accepted = 0
         self.requests: list[bytes] = []
-        self._target = str(target)
+        self.target = str(target)
         self._open: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
@@ -49,7 +49,7 @@ class Relay:
         target = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._open |= {client, target}
         with client, target, contextlib.suppress(OSError, Drop):
-            target.connect(self._target)
+            target.connect(self.target)
             while True:
                 for ready in select.select([client, target], [], [])[0]:
                     data = ready.recv(65536)

@@ -1,5 +1,6 @@
 """Counts that survive the worker that made them."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -117,3 +118,19 @@ def test_number_of_an_ended_worker_is_given_to_a_new_one(
     kill(second)
     kill(third)
     assert {1: os.getpid(), 2: third.pid, 3: second.pid} == found
+
+
+def test_full_disk_costs_the_counts_and_not_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Room is taken when a worker starts: without any it counts for itself and says so."""
+
+    def no_room(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    counters = Counters(tmp_path / "metrics", ["a"], [])
+    counters.counts[counters.index["a"]] += 1
+    assert "No space left" in caplog.text
+    assert [] == [path for path in (tmp_path / "metrics").iterdir() if path.name != "lock"]
+    assert {"a": 0} == counters.totals()
