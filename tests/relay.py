@@ -23,17 +23,18 @@ def pass_on(data: bytes) -> Iterable[bytes]:
 
 
 class Relay:
-    """Listens at `path` and passes everything on to `target`, each connection in a thread."""
+    """Listens at a path or a port of this machine, and passes everything on to `target`.
 
-    def __init__(self, path: Path, target: Path, spoil: Spoil = pass_on) -> None:
+    Each connection has a thread.
+    """
+
+    def __init__(self, at: Path | int, target: Path, spoil: Spoil = pass_on) -> None:
         self.spoil = spoil
         self.accepted = 0
         self.requests: list[bytes] = []
         self.target = str(target)
         self._open: set[socket.socket] = set()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(path))
-        self._listener.listen(128)
+        self._listener = _listen(at)
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -77,6 +78,15 @@ class Relay:
         self.hang_up()
         for thread in self._threads:
             thread.join(10)
+
+
+def _listen(at: Path | int) -> socket.socket:
+    if isinstance(at, int):
+        return socket.create_server(("127.0.0.1", at), backlog=128)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(at))
+    listener.listen(128)
+    return listener
 
 
 @contextmanager

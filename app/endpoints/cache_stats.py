@@ -31,6 +31,8 @@ class CacheStatsEndpoint:
             "workers": [self._worker(worker) for worker in figures.workers],
         }
 
+    on_head = on_get
+
     def _worker(self, worker: Worker) -> dict[str, Any]:
         return {
             "worker": worker.number,

@@ -31,6 +31,8 @@ class MetadataEndpoint:
         resp.media = self._document
         resp.cache_control = [f"max-age={JWKS_MAX_AGE_S}"]
 
+    on_head = on_get
+
 
 class JwksEndpoint:
     """`GET /.well-known/jwks.json`: public keys, from before they sign until their last token."""
@@ -42,3 +44,5 @@ class JwksEndpoint:
         """A JWK set (RFC 7517 §5)."""
         resp.media = {"keys": self._verifier.ring().published(self._verifier.now())}
         resp.cache_control = [f"max-age={JWKS_MAX_AGE_S}"]
+
+    on_head = on_get

@@ -13,6 +13,8 @@ class HealthEndpoint:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = b'{"status": "ok"}'
 
+    on_head = on_get
+
 
 class ReadinessEndpoint:
     """`GET /health/ready`: each dependency by name; 503 when one is down.
@@ -39,3 +41,5 @@ class ReadinessEndpoint:
         states |= {name: state() for name, state in self._states.items()}
         resp.media = {"status": "ok" if is_ready else "unavailable", "dependencies": states}
         resp.status = falcon.HTTP_200 if is_ready else falcon.HTTP_503
+
+    on_head = on_get

@@ -15,3 +15,5 @@ class MetricsEndpoint:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._exposition.text()
         resp.content_type = CONTENT_TYPE_LATEST
+
+    on_head = on_get

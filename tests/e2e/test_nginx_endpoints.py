@@ -67,6 +67,20 @@ def test_error_of_the_app_passes_untouched(front: Gateway, status: int) -> None:
     assert ["9"] == answer.all("Retry-After")
 
 
+@pytest.mark.parametrize(
+    ("paths", "allowed"), [(FORMS, "OPTIONS, POST"), (DOCUMENTS, "GET, HEAD, OPTIONS")]
+)
+def test_method_unknown_to_the_apps_parser_is_not_allowed(
+    front: Gateway, paths: list[str], allowed: str
+) -> None:
+    """The app would answer a bare 400 without saying what it wants, and hang up."""
+    for path in paths:
+        answer = front.call(f"QUERY {path} HTTP/1.1", FORM, body=b"a=b")
+        assert (405, "invalid_request") == error_of(answer)
+        assert [allowed] == answer.all("Allow")
+    assert [] == front.app.received
+
+
 def test_body_of_16_kib_passes_and_one_byte_more_does_not(front: Gateway) -> None:
     """The bound is exact, and past it the answer is the RFC's invalid_request with 413."""
     assert 200 == front.call("POST /token HTTP/1.1", FORM, body=b"x" * 16_384).status

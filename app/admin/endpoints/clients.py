@@ -35,6 +35,8 @@ class ClientsEndpoint:
         clients, cursor = self._directory.clients(cursor, part, self._verifier.now())
         show(resp, {"clients": clients, "cursor": cursor})
 
+    on_head = on_get
+
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """201 with the secret, this once."""
         registry = self._desk.enter(req)
@@ -55,6 +57,8 @@ class ClientEndpoint:
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response, client_id: str) -> None:
         show(resp, self._directory.client(client_id_of(client_id), self._verifier.now()))
+
+    on_head = on_get
 
 
 class ClientChangeEndpoint:

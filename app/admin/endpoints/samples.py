@@ -22,3 +22,5 @@ class SamplesEndpoint:
             for stretch in self._history.since(after_s)
         )
         resp.text = f"[{','.join(parts)}]"
+
+    on_head = on_get

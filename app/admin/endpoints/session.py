@@ -24,6 +24,8 @@ class AboutEndpoint:
             },
         )
 
+    on_head = on_get
+
 
 class SessionEndpoint:
     """A session for the admin token. The page forgets it to sign out; it ends by itself too."""

@@ -32,6 +32,8 @@ class TrailEndpoint:
             trail = self._directory.trail(self._stream, before, wanted, _MOST_ENTRIES)
         show(resp, {"entries": trail.entries, "next_id": trail.next_id})
 
+    on_head = on_get
+
 
 def _entry_id(req: falcon.Request, name: str) -> str:
     value = req.get_param(name) or ""
