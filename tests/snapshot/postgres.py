@@ -61,6 +61,14 @@ def cluster() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def waiting(url: str) -> int:
+    """Return how many sessions of the cluster wait for a lock, as it is now."""
+    with psycopg.connect(url) as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        row = connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+
 def _answers(url: str) -> bool:
     try:
         psycopg.connect(url).close()

@@ -1,5 +1,6 @@
 """What happens to Redis while it is read: which snapshots may come of it, and which never."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from snapshot.reading import Reader, Row
 import redis
 from tests.processes import until
 from tests.service import client_fields
+from tests.snapshot.postgres import waiting
 from tests.snapshot.vault import Vault
 
 MANY = 3000
@@ -47,8 +49,7 @@ def held_up_at_the_audit(vault: Vault) -> Iterator[None]:
 
 
 def is_waiting(vault: Vault) -> bool:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    return vault.rows(query) == [(1,)]
+    return waiting(vault.database_url) == 1
 
 
 def test_client_that_changes_meanwhile_is_read_as_it_was_or_as_it_is(vault: Vault) -> None:
@@ -70,19 +71,30 @@ def test_client_that_changes_meanwhile_is_read_as_it_was_or_as_it_is(vault: Vaul
     assert {True} == states
 
 
-def test_deleted_client_is_in_the_snapshot_or_its_not_before_is(vault: Vault) -> None:
+def test_deleted_client_is_in_the_snapshot_or_its_not_before_is(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Clients are read first, and a deletion sets the not-before first."""
     fill(vault, revocations=0)
-    reader = reader_of(vault)
-    batches = reader.clients()
-    read = next(batches)
-    for number in range(MANY):
-        vault.redis.set(f"notbefore:c{number}", "7", ex=5000)
-        vault.redis.delete(f"client:c{number}")
-    read += rest_of(batches)
-    marks = {row[0] for row in rest_of(reader.not_befores())}
-    assert 0 < len(read) < MANY
-    assert {f"c{number}" for number in range(MANY)} == {row[0] for row in read} | marks
+    scan = redis_access.Access.scan
+
+    def scan_while_all_are_deleted(self: redis_access.Access, prefix: str) -> Iterator[list[bytes]]:
+        batches = scan(self, prefix)
+        yield from itertools.islice(batches, 1)
+        pipe = vault.redis.pipeline(transaction=False)
+        for key in vault.redis.keys("client:*"):
+            pipe.set(f"notbefore:{key.partition(':')[2]}", "7", ex=5000)
+            pipe.delete(key)
+        pipe.execute()
+        yield from batches
+
+    monkeypatch.setattr(redis_access.Access, "scan", scan_while_all_are_deleted)
+    taken = vault.done("snapshot")
+    assert 0 < taken["clients"] < MANY
+    found = vault.rows(
+        "SELECT client_id FROM portcullis.clients UNION SELECT subject FROM portcullis.not_befores"
+    )
+    assert {(f"c{number}",) for number in range(MANY)} == set(found)
 
 
 def test_key_that_goes_or_ends_meanwhile_is_left_out(vault: Vault) -> None:
