@@ -77,7 +77,9 @@ class Canary:
         """A line that breaks meanwhile has no more to say: that is no announcement."""
         if not self._listener.is_current():
             raise StoreUnavailable("the listening line was lost")
-        return any(keys and self._key in keys for keys in self._listener.take_news())
+        return any(
+            isinstance(keys, list) and self._key in keys for keys in self._listener.take_news()
+        )
 
     def _run(self, period_s: int) -> None:
         # Workers that started together spread out.

@@ -33,7 +33,10 @@ class Dial:
         )
 
     def connect(self) -> Reached:
-        """Connect, without logging in; raise OSError when nobody is there in time."""
+        """Connect, without logging in; raise OSError when nobody is there in time.
+
+        ConnectionRefusedError, when nobody listens there at all.
+        """
         # Not by make_connection(): a pool has a most, and each line that was ever lost counts.
         connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
@@ -41,7 +44,13 @@ class Dial:
         except redis.TimeoutError as error:
             raise TimeoutError(str(error)) from error
         except redis.RedisError as error:
-            raise ConnectionError(str(error)) from error
+            kind = ConnectionRefusedError if _is_refusal(error) else ConnectionError
+            raise kind(str(error)) from error
         # There is no public way to the socket; from here on it is ours alone.
         sock, connection._sock = connection._sock, None  # noqa: SLF001
         return Reached(sock, connection.username, connection.password, connection.db)
+
+
+def _is_refusal(error: redis.RedisError) -> bool:
+    """Tell whether nobody listens there, as the kernel says at once."""
+    return isinstance(error.__context__, ConnectionRefusedError | FileNotFoundError)

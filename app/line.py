@@ -19,10 +19,11 @@ import hiredis
 from app.dial import Dial
 from app.errors import StoreUnavailable
 from app.login import Login
+from app.pause import Pause
 from app.tide import UNKNOWN, Server, Tide
-from app.wire import Command, News, Wire, Work
+from app.wire import Command, Loss, News, Wire, Work, has_answers
 
-__all__ = ["Command", "Line", "News", "Work"]
+__all__ = ["Command", "Line", "Loss", "News", "Work"]
 
 WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
 
@@ -50,18 +51,18 @@ class Line:
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._watched = watched
-        self._pause_s = pause_s
         self._count = count
         self._monotonic = monotonic
+        self._pause = Pause(pause_s, monotonic)
         self._tide = tide
         self._server = Server()
         self._wire: Wire | None = None
         self._poll: Callable[[float], object] = lambda _: ()
         self._heard_at = -math.inf
-        self._shut_until = -math.inf
         self._deadline = -math.inf
         self._is_down = False
         self._is_tracking = False
+        self.known_until = -math.inf  # when `news` last had every change for certain
         self.news: list[News] = []
 
     def is_current(self) -> bool:
@@ -126,9 +127,9 @@ class Line:
 
         A `deadline` of the caller's holds for making the line too.
         """
-        now = self._monotonic()
-        if now < self._shut_until:
+        if self._pause.is_on():
             raise StoreUnavailable("not asked: it failed a moment ago")
+        now = self._monotonic()
         try:
             wire, self._deadline = self._open_wire(), deadline or now + self._timeout_s
             if wire is None:
@@ -155,10 +156,16 @@ class Line:
             raise
         self._count("redis_round_trips")
         self._heard_at = -math.inf if wire.is_flooded() else self._monotonic()
+        if self._is_tracking and has_answers(replies):
+            self.known_until = max(self.known_until, self._heard_at)
         if self._is_down:
             self._is_down = False
             log.warning("redis answers again")
         return replies
+
+    def lift_pause(self) -> bool:
+        """Tell whether nothing was asked because of a pause that need not be kept any more."""
+        return self._pause.lift()
 
     def close(self) -> None:
         """Hang up. Everything that was learned on this line is in doubt; a question mends it."""
@@ -166,7 +173,9 @@ class Line:
         self._note_unconfirmed()
         if self._tide and self._wire and self._wire.may_have_missed():
             self._tide.saw([UNKNOWN], self._server)
-        self.news[:] = [None]
+        if self._watched and not (self.news and isinstance(self.news[-1], Loss)):
+            self.news.append(Loss(self.known_until))
+        self.known_until = -math.inf
         if self._wire is not None:
             self._wire.close()
             self._wire = None
@@ -193,7 +202,7 @@ class Line:
             return False
         if wire.is_flooded():
             return self._is_alive()
-        self._heard_at = self._monotonic()
+        self._heard_at = self.known_until = self._monotonic()
         return True
 
     def _is_alive(self) -> bool:
@@ -228,12 +237,8 @@ class Line:
         return wire
 
     def _give_up(self, error: Exception) -> None:
-        """Ask nothing for a moment, and for two after a wait: others need not wait for nothing."""
         self._count("redis_failures")
-        if isinstance(error, TimeoutError):
-            self._shut_until = self._monotonic() + 2 * self._pause_s
-        elif self._wire is None:
-            self._shut_until = self._monotonic() + self._pause_s
+        self._pause.begin(error, is_connected=self._wire is not None)
         self._lose(error)
 
     def _lose(self, error: BaseException) -> None:

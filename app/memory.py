@@ -4,20 +4,24 @@ Kept are facts, never decisions: what a token says, whether it and its holder ar
 request holds them against its own needs and the time. Everything kept has a bound.
 """
 
-from collections import OrderedDict
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from app import gate
 from app.bearer import bearer
 from app.errors import Expired, Refused, StoreUnavailable
+from app.facts import Facts
 from app.gate import Holder, World
+from app.hindsight import Hindsight
 from app.keys import KeyRing
+from app.line import Loss, News
 from app.metrics import Metrics
 from app.store import Store
 from app.tokens import Claims
 from app.verifier import Verifier
-from app.warm_tokens import NOBODY, UNKNOWN, WarmToken, WarmTokens
+from app.warm_tokens import UNKNOWN, WarmToken, WarmTokens
 
 __all__ = ["Memory", "WarmToken"]
 
@@ -38,6 +42,7 @@ class Memory:
         most_tokens: int,
         most_clients: int,
         metrics: Metrics | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._line = store.line
@@ -46,15 +51,14 @@ class Memory:
         self._metrics = metrics or Metrics(None)
         self._counts = self._metrics.counts
         self._hit = self._metrics.index["warm_token_hits"]
-        self._most_clients = most_clients
-        self._generation = 0
+        self._hindsight = Hindsight(self._metrics, monotonic)
+        self._facts = Facts(store, self._hindsight, most_clients=most_clients)
         self._tokens = WarmTokens(most_tokens)
         self._find_token = self._tokens.by_spelling.get
-        self._holders: OrderedDict[str, Holder] = OrderedDict()
-        self._world: World | None = None
-        self._routes: Mapping[str, str] | None = None
         self._ring: KeyRing | None = None
         self._looked_around_s = 0.0
+        self.routes = self._facts.routes
+        self.recalled_routes = self._facts.recalled_routes
 
     def token(self, authorization: str | None, now: float) -> WarmToken:
         """Return the token in an Authorization header, if it is good at `now`.
@@ -70,17 +74,41 @@ class Memory:
             self._counts[self._hit] += 1
         if now >= token.exp + self._leeway_s:
             raise Expired("exp has passed")
-        if token.generation != self._generation or not token.holder.is_current:
-            holder = self._holders.get(token.claims.client_id)
-            if token.claims.is_once and holder and self._world:
+        if token.generation != self._facts.generation or not token.holder.is_current:
+            holder = self._facts.client(token.claims.client_id)
+            if token.claims.is_once and holder:
                 # Whether it is revoked is asked in the one question that spends it.
                 self._judge(token, holder, is_revoked=False)
             else:
                 self._learn_standing(token)
         if token.refusal is not None:
-            # A new one: raised again, an exception would collect tracebacks and what they hold.
-            raise type(token.refusal)(*token.refusal.args)
+            raise _anew(token.refusal)
         return token
+
+    def recall(self, authorization: str | None, now: float, within_s: float) -> WarmToken:
+        """Return a token as `token` does, by what was known for certain `within_s` ago at most.
+
+        For when Redis cannot be asked: raises StoreUnavailable when it would have to be.
+        """
+        self._refresh(now)
+        token = self._find_token(authorization)  # type: ignore[arg-type]
+        if token is None or not token.holder.is_current:
+            raise StoreUnavailable("nothing is known that would do")
+        if self._facts.age_s(token.generation) > within_s:
+            raise StoreUnavailable("nothing recent enough is known")
+        if now >= token.exp + self._leeway_s:
+            raise Expired("exp has passed")
+        if token.refusal is not None:
+            raise _anew(token.refusal)
+        return token
+
+    def can_ask_at_once(self) -> bool:
+        """Tell whether asking Redis again now is worth it, although that has just been refused."""
+        return self._line.lift_pause()
+
+    def count_recalled(self, token: WarmToken) -> float:
+        """Count a call that a recalled token has made; return how old what is known of it is."""
+        return self._hindsight.count(self._facts.age_s(token.generation))
 
     def claims(self, text: str, now: float) -> Claims:
         """Return what a token says that this issuer signed and that is in its time at `now`.
@@ -122,23 +150,12 @@ class Memory:
     def has_client(self, client_id: str) -> bool:
         """Tell whether asking for this client, now, does without Redis."""
         self._refresh(self._verifier.now())
-        return client_id in self._holders and self._world is not None
+        return self._facts.client(client_id) is not None
 
     def registration(self, client_id: str) -> tuple[Holder, World]:
         """Return a client as it now stands, and the world that its tokens are minted for."""
         self._refresh(self._verifier.now())
-        holder = self._holders.get(client_id)
-        if holder is None or self._world is None:
-            holder, _ = self._learn(client_id)
-        else:
-            self._holders.move_to_end(client_id)
-        return holder, self._known_world()
-
-    def routes(self) -> Mapping[str, str]:
-        """Return the route table as it stood when this request's token was looked at, or later."""
-        if self._routes is None:
-            self._routes = self._store.learn(routes=True).routes or {}
-        return self._routes
+        return self._facts.registration(client_id)
 
     def keep_current(self) -> None:
         """Do what a request does in passing, for a worker that has had none for a while."""
@@ -150,42 +167,39 @@ class Memory:
                 with suppress(StoreUnavailable):
                     self._store.ping()
 
+    def close(self) -> None:
+        """Say what there is to say when a worker ends."""
+        self._hindsight.end()
+
     def _refresh(self, now: float) -> None:
         """Take in every change whose maker has been told that it is done."""
         line = self._line
         if not line.is_current():
-            line.take_news()
-            self._doubt_all()
+            for news in line.take_news():
+                self._take_in(news)
+            self._facts.doubt_all(line.known_until)
         elif line.news:
-            for keys in line.take_news():
-                self._forget(keys)
+            for news in line.take_news():
+                self._take_in(news)
         if not 0 <= now - self._looked_around_s < _LOOK_AROUND_S:
             self._look_around(now)
 
-    def _doubt_all(self) -> None:
-        self._generation += 1
-        self._holders.clear()
-        self._world = None
-        self._routes = None
+    def _take_in(self, news: News) -> None:
+        if isinstance(news, Loss):
+            self._facts.doubt_all(news.known_until)
+        elif news is None:
+            self._facts.doubt_all(-math.inf)
+            self._hindsight.forget()
+        else:
+            for key in news:
+                self._forget(key)
 
-    def _forget(self, keys: list[str] | None) -> None:
-        for key in keys or ():
-            kind, _, name = key.partition(":")
-            if kind == "revoked":
-                if name in self._tokens.by_jti:
-                    self._tokens.by_jti[name].generation = UNKNOWN
-            elif key in {"dataset", "notbefore:*"}:
-                self._generation += 1
-                self._world = None
-            elif kind in {"client", "notbefore"}:
-                self._drop(self._holders.pop(name, NOBODY))
-            elif key == "routes":
-                self._routes = None
-        if keys is None:
-            self._doubt_all()
-
-    def _drop(self, holder: Holder) -> None:
-        holder.is_current = False
+    def _forget(self, key: str) -> None:
+        kind, _, name = key.partition(":")
+        if kind != "revoked":
+            self._facts.forget(key)
+        elif name in self._tokens.by_jti:
+            self._tokens.by_jti[name].generation = UNKNOWN
 
     def _look_around(self, now: float) -> None:
         """A key that has been retired takes its tokens with it; one that has joined takes none."""
@@ -197,6 +211,7 @@ class Memory:
             if self._ring and not ring.has_all_of(self._ring):
                 self._tokens.clear()
             self._ring = ring
+        self._hindsight.look_around()
 
     def _verify(self, authorization: str | None) -> WarmToken:
         text = bearer(authorization)
@@ -209,42 +224,20 @@ class Memory:
 
     def _learn_standing(self, token: WarmToken) -> None:
         self._metrics.count("standings_learnt")
-        self._judge(token, *self._learn(token.claims.client_id, token.claims.jti))
+        self._judge(token, *self._facts.learn(token.claims.client_id, token.claims.jti))
 
     def _judge(self, token: WarmToken, holder: Holder, is_revoked: bool) -> None:
-        token.refusal = None
+        found = None
         try:
-            gate.check_alive(token.claims, holder, self._known_world(), is_revoked)
+            gate.check_alive(token.claims, holder, self._facts.known_world(), is_revoked)
             gate.check_client(holder)
         except Refused as refusal:
-            token.refusal = refusal.with_traceback(None)
+            found = refusal.with_traceback(None)
+        token.refusal = found
         token.holder = holder
-        token.generation = self._generation
+        token.generation = self._facts.generation
 
-    def _learn(self, client_id: str, jti: str | None = None) -> tuple[Holder, bool]:
-        """Ask in one round trip for all of this that is not known.
 
-        Unknown clients are not kept: anybody can name them without end. So their coming back is
-        not noticed either, and whoever holds one asks each time.
-        """
-        holder = self._holders.get(client_id)
-        if holder is not None:
-            self._holders.move_to_end(client_id)
-        answers = self._store.learn(
-            client_id if holder is None else None, jti, world=self._world is None
-        )
-        self._world = answers.world or self._world
-        if holder is None:
-            holder = answers.holder or NOBODY
-            if holder.client:
-                if len(self._holders) >= self._most_clients:
-                    self._drop(self._holders.popitem(last=False)[1])
-                self._holders[client_id] = holder
-            else:
-                holder.is_current = False
-        return holder, answers.is_revoked is not False
-
-    def _known_world(self) -> World:
-        if self._world is None:
-            raise StoreUnavailable("the data set is not known")
-        return self._world
+def _anew(refusal: Refused) -> Refused:
+    """Raised again, an exception would collect tracebacks and what they hold."""
+    return type(refusal)(*refusal.args)

@@ -41,6 +41,7 @@ COUNTERS = {
     "client_authentications_failed": "Requests with a wrong secret, or of nobody.",
     "client_authentications_throttled": "Of these, those told to slow down.",
     "tokens_verified": "Signatures verified because a token was not in memory.",
+    "stale_decisions": "Calls allowed by what was known before Redis was lost, where declared.",
     "standings_learnt": "Times that Redis was asked about a token before a decision.",
     "warm_token_hits": "Requests whose token was in memory.",
     "warm_token_misses": "Requests whose token was not in memory.",

@@ -54,6 +54,7 @@ class Service:
 
     def close(self) -> None:
         """Write what still waits to be written; gunicorn calls it when a worker ends."""
+        self._memory.close()
         for journal in self._journals:
             journal.close()
 

@@ -14,6 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import hiredis
@@ -35,7 +36,18 @@ Command = tuple[str | int, ...]
 Work = Callable[[], object]
 """What can be done while Redis answers."""
 
-News = list[str] | None
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The line was lost: what comes after it need not be all. What came before it is.
+
+    `known_until` is when that was last known for certain, in seconds of the monotonic clock.
+    """
+
+    known_until: float
+
+
+News = list[str] | Loss | None
 """Names of changed keys; None stands for every key."""
 
 
@@ -185,6 +197,11 @@ class Wire:
                     self._unconfirmed += names
             case ["invalidate", *_]:
                 raise ConnectionError("a change that cannot be read")
+
+
+def has_answers(replies: list[Any]) -> bool:
+    """Tell whether these are answers, all of them, rather than excuses."""
+    return bool(replies) and not any(isinstance(reply, hiredis.ReplyError) for reply in replies)
 
 
 def _pack(commands: tuple[Command, ...]) -> bytes:

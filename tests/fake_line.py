@@ -1,5 +1,6 @@
 """The questions of a Line, answered by redis-py: for fakeredis, which announces no changes."""
 
+import math
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -15,12 +16,16 @@ class AskingLine:
     def __init__(self, connection: "redis.Redis") -> None:
         self._redis = connection
         self.news: list[News] = []
+        self.known_until = -math.inf
 
     def is_current(self) -> bool:
         return False
 
     def feed(self) -> str:
         return "asking every time"
+
+    def lift_pause(self) -> bool:
+        return False
 
     def take_news(self) -> list[News]:
         return []

@@ -5,13 +5,16 @@ answer has a body, because nginx keeps its connection only after a bodyless one.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app import gate
 from app.endpoints.origin import sane_request_id
 from app.errors import Overloaded, Refused, Revoked, Spent, StoreUnavailable, Undecided
 from app.gate import ROUTE_TABLE
+from app.hindsight import LONGEST_S
 from app.memory import Memory, WarmToken
 from app.metrics import Metrics
 from app.overload import Overload
@@ -24,6 +27,7 @@ from app.store import Store
 log = logging.getLogger("portcullis.auth_request")
 
 _OK = ("X-Auth-Reason", "ok")
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class AuthRequestEndpoint:
@@ -61,12 +65,14 @@ class AuthRequestEndpoint:
             self._metrics.count("request validate 405")
             start_response("405 Method Not Allowed", [("Allow", "GET, POST"), *BODYLESS])
             return ()
+        age_s = None
         try:
-            token = self._decide(environ)
+            try:
+                token = self._decide(environ)
+            except StoreUnavailable as error:
+                token, age_s = self._recall(environ, error)
         except Refused as refusal:
             return self._refuse(refusal, environ, start_response)
-        except StoreUnavailable as error:
-            return self._refuse(Undecided(error.detail), environ, start_response)
         except Exception:
             log.exception("undecided: %s", sane_request_id(environ.get("HTTP_X_REQUEST_ID")))
             return self._refuse(Undecided("an unexpected error"), environ, start_response)
@@ -78,38 +84,70 @@ class AuthRequestEndpoint:
             ("X-Auth-Jti", claims.jti),
             ("X-Auth-Expires", str(token.exp)),
         ]
+        if age_s is not None:
+            headers.append(("X-Auth-Stale", f"{age_s:.3f}"))
         start_response("204 No Content", headers)
         self._counts[self._ok] += 1
         return ()
 
-    def _decide(self, environ: WSGIEnvironment) -> WarmToken:
+    def _recall(
+        self, environ: WSGIEnvironment, error: StoreUnavailable
+    ) -> tuple[WarmToken, float | None]:
+        """Decide without Redis, where the location declares how old a fact may be.
+
+        Return the token, and how old what is known of it is, in seconds; None when Redis could be
+        asked after all. Raises Undecided.
+        """
+        within_s = _declared(environ.get("HTTP_X_ALLOW_STALE"))
+        if not within_s:
+            raise Undecided(error.detail) from error
+        if self._memory.can_ask_at_once():
+            with suppress(StoreUnavailable):
+                return self._decide(environ), None
+        try:
+            token = self._decide(environ, within_s)
+        except StoreUnavailable as still:
+            raise Undecided(error.detail) from still
+        return token, self._memory.count_recalled(token)
+
+    def _decide(self, environ: WSGIEnvironment, within_s: int = 0) -> WarmToken:
+        """Return the token that may make this call; with `within_s`, without asking Redis."""
         get, now = environ.get, self._clock()
         started = get("HTTP_X_REQUEST_START")
         if started and self._overload.is_late(started, now):
             raise Overloaded("it has waited too long")
-        token = self._memory.token(get("HTTP_AUTHORIZATION"), now)
+        if within_s:
+            token = self._memory.recall(get("HTTP_AUTHORIZATION"), now, within_s)
+        else:
+            token = self._memory.token(get("HTTP_AUTHORIZATION"), now)
         claims = token.claims
         audience = get("HTTP_X_REQUIRED_AUDIENCE")
         if (audience or self._audience) not in claims.audiences:
             gate.check_audience(claims.audiences, token.holder, audience, self._audience)
         needed = get("HTTP_X_REQUIRED_SCOPE")
         if needed and needed not in token.scopes:
-            self._check_scopes(token, needed, environ)
+            self._check_scopes(token, needed, environ, within_s)
         client = token.holder.client
         if claims.is_once or (client and client.rate_per_s):
-            self._take(token, sane_request_id(get("HTTP_X_REQUEST_ID")))
+            self._take(token, sane_request_id(get("HTTP_X_REQUEST_ID")), within_s)
         return token
 
-    def _check_scopes(self, token: WarmToken, needed: str, environ: WSGIEnvironment) -> None:
+    def _check_scopes(
+        self, token: WarmToken, needed: str, environ: WSGIEnvironment, within_s: int
+    ) -> None:
         if needed == ROUTE_TABLE:
-            needed = scopes_for(
-                self._memory.routes(), environ.get("HTTP_X_ORIGINAL_METHOD") or "", _path(environ)
-            )
+            routes = self._memory.recalled_routes() if within_s else self._memory.routes()
+            needed = scopes_for(routes, environ.get("HTTP_X_ORIGINAL_METHOD") or "", _path(environ))
         gate.check_scope(token.scopes, needed)
 
-    def _take(self, token: WarmToken, request_id: str) -> None:
+    def _take(self, token: WarmToken, request_id: str, within_s: int) -> None:
         """Take what this call costs, last: a call refused for another reason costs nothing."""
         claims = token.claims
+        if within_s:
+            if claims.is_once:
+                raise StoreUnavailable("only Redis knows whether it is spent")
+            self._rates.take_alone(token.holder, self._clock())
+            return
         self._rates.take_call(token.holder, self._clock())
         if claims.is_once:
             outcome = self._store.spend(claims.jti, request_id)
@@ -135,6 +173,11 @@ class AuthRequestEndpoint:
                 request_id=sane_request_id(environ.get("HTTP_X_REQUEST_ID")),
             )
         return ()
+
+
+def _declared(text: str | None) -> int:
+    """Return for how many seconds a location lets what is known stay good; 0 for none."""
+    return min(int(text), LONGEST_S) if text and _SECONDS.fullmatch(text) else 0
 
 
 def _path(environ: WSGIEnvironment) -> str:

@@ -34,6 +34,7 @@ def test_allowed_call_is_logged_with_who_and_how_long(front: Gateway) -> None:
         "reason": "ok",
         "client_id": "alice",
         "jti": "0011aabb.j1",
+        "stale_s": "",
         "upstream_status": "200",
     }.items() <= logged.items()
     assert front.app.received[0].one("X-Request-ID") == logged["request_id"]
@@ -50,6 +51,13 @@ def test_refused_call_is_logged_with_the_reason(front: Gateway) -> None:
     front.call()
     (logged,) = front.logged()
     assert (401, "401", "expired") == (logged["status"], logged["auth_status"], logged["reason"])
+
+
+def test_call_that_was_allowed_without_redis_is_logged_as_such(front: Gateway) -> None:
+    """With how old that was, in seconds, by which it was allowed."""
+    front.app.answering = lambda _: reply(204, "X-Auth-Reason: ok", "X-Auth-Stale: 1.234")
+    front.call()
+    assert ("ok", "1.234") == tuple(front.logged()[0][name] for name in ("reason", "stale_s"))
 
 
 def test_unprotected_call_is_logged_without_a_decision(front: Gateway) -> None:

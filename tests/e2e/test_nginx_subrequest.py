@@ -23,6 +23,11 @@ LOCATIONS = """
         set $portcullis_scope "late";
         proxy_pass http://behind;
     }
+    location = /stale {
+        set $portcullis_stale 30;
+        include portcullis-protect.conf;
+        proxy_pass http://behind;
+    }
     location /outer {
         set $portcullis_scope "outer";
         include portcullis-protect.conf;
@@ -52,6 +57,7 @@ def test_nothing_of_the_clients_but_its_token_is_asked(front: Gateway) -> None:
         "Authorization: Bearer t",
         "X-Required-Scope: none",
         "X-Required-Audience: mine",
+        "X-Allow-Stale: 3600",
         "X-Original-Method: GET",
         "X-Original-URI: /free",
         "X-Request-ID: 1",
@@ -103,6 +109,17 @@ def test_set_below_the_include_still_counts(front: Gateway) -> None:
     """A scope that stands after the include is asked for, not left out."""
     front.call("GET /late HTTP/1.1")
     assert "late" == front.app.received[0].one("X-Required-Scope")
+
+
+def test_staleness_is_asked_for_only_where_it_is_declared(front: Gateway) -> None:
+    """By the location, not by its client, and not by a location that the request came through."""
+    front.upstream.answering = lambda call: (
+        SECOND if call.line.startswith("GET /stale") else reply(200)
+    )
+    front.call("GET /stale HTTP/1.1", "X-Allow-Stale: 99")
+    front.call("GET /any HTTP/1.1", "X-Allow-Stale: 99")
+    asked = [(each.one("X-Original-URI"), each.all("X-Allow-Stale")) for each in front.app.received]
+    assert [("/stale", ["30"]), ("/second", []), ("/any", [])] == asked
 
 
 def test_set_in_the_server_does_not_wipe_the_locations(tmp_path: Path) -> None:

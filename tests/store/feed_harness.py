@@ -77,6 +77,9 @@ class RedisServer:
         assert self._process
         return self._process.pid
 
+    def is_running(self) -> bool:
+        return is_alive(self.pid)
+
     def kill(self) -> None:
         assert self._process
         self._process.kill()
@@ -99,7 +102,7 @@ class RedisServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if is_alive(self.pid):
+        if self.is_running():
             self.kill()
         shutil.rmtree(self.directory)
 

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import hiredis
 
-from app.line import Line
+from app.line import WATCHED, Line
 from tests.service import DATASET
 
 Answer = Callable[[Sequence[str]], bytes | None]
@@ -58,13 +58,24 @@ class ScriptedRedis:
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
-    def line(self, timeout_s: float = 5.0, heartbeat_s: float = 60.0) -> Line:
-        return Line(f"unix://{self.path}", timeout_s=timeout_s, heartbeat_s=heartbeat_s)
+    def line(
+        self,
+        timeout_s: float = 5.0,
+        heartbeat_s: float = 60.0,
+        watched: tuple[str, ...] = WATCHED,
+    ) -> Line:
+        url = f"unix://{self.path}"
+        return Line(url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched)
 
     def say(self, data: bytes) -> None:
         """Send bytes over every connection that is open; they are there when this returns."""
         for one in self._open:
             one.sendall(data)
+
+    def hang_up(self) -> None:
+        """Close every connection that is open."""
+        for one in self._open:
+            one.shutdown(socket.SHUT_RDWR)
 
     def asked(self, name: str) -> int:
         """Return how many commands of this name have come."""

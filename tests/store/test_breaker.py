@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import StoreUnavailable
-from app.line import Line
+from app.line import Line, Loss
 from tests.service import Clock
 from tests.store.canned_redis import CannedRedis, willing
 
@@ -117,4 +117,7 @@ def test_line_is_not_current_after_it_was_lost(canned: CannedRedis, line_to: Lin
     assert line.is_current()
     canned.says(None)
     assert not is_answered(line)
-    assert (False, [None]) == (line.is_current(), line.take_news())
+    assert not line.is_current()
+    (loss,) = line.take_news()
+    assert isinstance(loss, Loss)
+    assert 100 < loss.known_until < clock.now

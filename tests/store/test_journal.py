@@ -1,5 +1,6 @@
 """Entries on their way to the audit stream: in order, in batches, bounded, and not lost lightly."""
 
+import math
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from app import journal as module
 from app.errors import StoreUnavailable
 from app.journal import Journal, Use
-from app.line import Command, Work
+from app.line import Command, News, Work
 from tests.processes import until
 from tests.store.conftest import Backend
 
@@ -17,7 +18,8 @@ class Flaky:
 
     def __init__(self, backend: Backend) -> None:
         self.line = backend.new_line()
-        self.news: list[list[str] | None] = []
+        self.news: list[News] = []
+        self.known_until = -math.inf
         self.is_up = True
         self.error: Exception | None = None
         self.batches: list[int] = []
@@ -26,7 +28,10 @@ class Flaky:
     def is_current(self) -> bool:
         return False
 
-    def take_news(self) -> list[list[str] | None]:
+    def lift_pause(self) -> bool:
+        return False
+
+    def take_news(self) -> list[News]:
         return []
 
     def feed(self) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from math import inf
+from time import monotonic
 
 import pytest
 
-from app.line import Line
+from app.line import Line, Loss
 from tests.store.scripted_redis import USUAL, ScriptedRedis, push, usual
 
 CHANGE = push("revoked:a")
@@ -122,6 +124,54 @@ def test_announcement_of_everything_is_none(redis: ScriptedRedis, line: Line) ->
     redis.say(push())
     assert line.is_current()
     assert [None] == line.take_news()
+
+
+def test_changes_that_came_before_the_loss_are_told_before_it(
+    redis: ScriptedRedis, line: Line
+) -> None:
+    """Redis had announced them, and then it was gone: both are there at one look."""
+    before = monotonic()
+    assert line.is_current()
+    redis.say(push("revoked:a") + push("client:x"))
+    redis.hang_up()
+    assert not line.is_current()
+    *changes, loss = line.take_news()
+    assert [["revoked:a"], ["client:x"]] == changes
+    assert isinstance(loss, Loss)
+    assert before - 5 < loss.known_until <= monotonic()
+
+
+def test_loss_is_told_once_however_often_the_line_is_lost(redis: ScriptedRedis, line: Line) -> None:
+    """Until somebody has taken it in; a line without a feed tells of none."""
+    for one in (line, redis.line(watched=())):
+        for _ in range(3):
+            assert ["PONG"] == one.ask(("PING",))
+            one.close()
+    assert [Loss] == [type(news) for news in line.take_news()]
+    assert [] == one.take_news()
+
+
+def test_nothing_was_ever_certain_on_a_line_that_announces_nothing(redis: ScriptedRedis) -> None:
+    """Whatever was asked there may have changed right after."""
+    redis.answer = lambda command: (
+        b"-NOPERM no\r\n" if command[0] == "CLIENT" else USUAL[command[0]]
+    )
+    with closing(redis.line()) as line:
+        assert ["PONG"] == line.ask(("PING",))
+        assert -inf == line.known_until
+        line.close()
+        assert [Loss(-inf)] == line.take_news()
+
+
+def test_excuse_is_no_proof_that_the_line_is_current(redis: ScriptedRedis, line: Line) -> None:
+    """A Redis that loads, or is busy, may hold announcements back."""
+    known_until = line.known_until
+    redis.answer = lambda _: b"-LOADING wait\r\n"
+    line.ask(("PING",))
+    assert known_until == line.known_until
+    redis.answer = usual
+    line.ask(("PING",))
+    assert known_until < line.known_until
 
 
 def test_name_that_is_no_utf8_is_news_too(redis: ScriptedRedis, line: Line) -> None:

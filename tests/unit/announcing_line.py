@@ -3,7 +3,8 @@
 from typing import Any
 
 import redis
-from app.line import Command, Work
+from app.errors import StoreUnavailable
+from app.line import Command, Loss, News, Work
 from tests.fake_line import AskingLine
 
 
@@ -13,18 +14,22 @@ class AnnouncingLine(AskingLine):
     def __init__(self, connection: "redis.Redis") -> None:
         super().__init__(connection)
         self.is_up = True
+        self.is_there = True
+        self.known_until = 0.0
         self.asked: list[str] = []
         self.round_trips = 0
         self.rushing: list[str] = []
 
     def is_current(self) -> bool:
-        return self.is_up
+        return self.is_up and self.is_there
 
-    def take_news(self) -> list[list[str] | None]:
+    def take_news(self) -> list[News]:
         news, self.news = self.news, []
         return news
 
     def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
+        if not self.is_there:
+            raise StoreUnavailable("gone")
         self.round_trips += 1
         self.asked += [" ".join(str(part) for part in command[:2]) for command in commands]
         replies = super().ask(*commands, meanwhile=meanwhile)
@@ -35,3 +40,9 @@ class AnnouncingLine(AskingLine):
 
     def announce(self, *keys: str) -> None:
         self.news.append(list(keys))
+
+    def lose(self, known_until: float = 0.0) -> None:
+        """Redis is gone: whatever was announced before has still arrived."""
+        self.is_there = False
+        self.news.append(Loss(known_until))
+        self.known_until = -1.0

@@ -9,8 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from app.line import Loss
 from tests.forgery import NOW
 from tests.service import DATASET
+from tests.unit.test_memory_bounds import clients_of
 from tests.unit.worker import Worker
 
 CLIENTS = ("demo", "other")
@@ -19,6 +21,7 @@ NUMBERS = st.lists(NUMBER, max_size=3)
 CLIENT = st.sampled_from(CLIENTS)
 MOST_TOKENS, MOST_CLIENTS = 3, 1
 LIFE_S = 1000
+WITHIN_S = 10
 
 
 class Remembering(RuleBasedStateMachine):
@@ -150,8 +153,22 @@ class Remembering(RuleBasedStateMachine):
     def cut(self, is_up: bool) -> None:
         """While the line is cut nothing is announced; a new line says that all may have changed."""
         if is_up and not self.worker.line.is_up:
-            self.worker.line.news.append(None)
+            self.worker.line.news.append(Loss(self.worker.line.known_until))
         self.worker.line.is_up = is_up
+        self.worker.line.known_until = self.worker.monotonic()
+
+    @rule(numbers=NUMBERS, age_s=st.integers(0, 2 * WITHIN_S))
+    def lose(self, numbers: list[int], age_s: int) -> None:
+        """Redis is gone: what may be recalled is what was so then, and for so long only."""
+        line = self.worker.line
+        if line.is_up:
+            line.lose(self.worker.monotonic())
+            self.worker.monotonic.now += age_s
+            for number in numbers:
+                found = self.worker.recalled("Bearer " + self.tokens[number], WITHIN_S)
+                assert found in {self.expected(number), "store_unavailable"}
+                assert found == "store_unavailable" or age_s <= WITHIN_S
+            line.is_there, line.known_until = True, self.worker.monotonic()
 
     @rule(numbers=NUMBERS, seconds=st.sampled_from([-LIFE_S, -100, 1, 100, 899, LIFE_S]))
     def pass_time(self, numbers: list[int], seconds: int) -> None:
@@ -182,7 +199,7 @@ class Remembering(RuleBasedStateMachine):
         assert len(tokens) <= MOST_TOKENS
         assert all(spelling == token.spelling for spelling, token in tokens.by_spelling.items())
         assert all(jti == token.claims.jti for jti, token in tokens.by_jti.items())
-        assert len(kept["_holders"]) <= MOST_CLIENTS
+        assert len(clients_of(kept["_facts"])) <= MOST_CLIENTS
 
 
 TestRemembering = Remembering.TestCase

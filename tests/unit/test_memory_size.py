@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.line import Command, Work
+from app.line import Command, News, Work
 from app.memory import Memory
 from app.store import Store
 from app.tokens import Claims
@@ -29,13 +29,17 @@ class StillLine:
     """Nothing is revoked and nothing changes."""
 
     def __init__(self) -> None:
-        self.news: list[list[str] | None] = []
+        self.news: list[News] = []
+        self.known_until = 0.0
         self.questions = 0
 
     def is_current(self) -> bool:
         return True
 
-    def take_news(self) -> list[list[str] | None]:
+    def lift_pause(self) -> bool:
+        return False
+
+    def take_news(self) -> list[News]:
         return []
 
     def feed(self) -> str:

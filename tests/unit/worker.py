@@ -5,7 +5,7 @@ from typing import Any
 
 import fakeredis
 
-from app.errors import Refused
+from app.errors import Refused, StoreUnavailable
 from app.keys import Key, KeyRingFile
 from app.memory import Memory
 from app.store import Store
@@ -43,6 +43,7 @@ class Worker:
             verifier,
             most_tokens=most_tokens,
             most_clients=most_clients,
+            monotonic=self.monotonic,
         )
 
     def put_client(self, client_id: str, **fields: str) -> None:
@@ -65,6 +66,16 @@ class Worker:
             self.memory.token(token, self.clock())
         except Refused as refusal:
             return refusal.reason
+        return "ok"
+
+    def recalled(self, token: str, within_s: float = 10.0) -> str:
+        """Ask about a token without Redis; return `ok` or why not."""
+        try:
+            self.memory.recall(token, self.clock(), within_s)
+        except Refused as refusal:
+            return refusal.reason
+        except StoreUnavailable:
+            return "store_unavailable"
         return "ok"
 
     def asked(self, token: str) -> list[str]:
