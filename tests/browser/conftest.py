@@ -16,8 +16,8 @@ WAIT_MS = 30_000
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A running gateway whose dashboard may change things."""
-    with Stack(ADMIN_TOKEN=ADMIN_TOKEN) as stack:
+    """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy."""
+    with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="1000") as stack:
         yield stack
 
 
