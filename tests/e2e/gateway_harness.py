@@ -30,6 +30,14 @@ ServerName localhost
 </Directory>
 Include {folder}/portcullis.conf
 """
+_PATIENCE = {
+    "dial_timeout 250ms": "dial_timeout 20s",
+    "response_header_timeout 1s": "response_header_timeout 20s",
+    "LONGEST_S = 1": "LONGEST_S = 20",
+    "lua-load": "tune.lua.session-timeout 60s\n    lua-load",
+    "timeout connect 1s": "timeout connect 20s",
+    "CONNECT_S, ANSWER_S = 0.25, 1": "CONNECT_S, ANSWER_S = 20, 20",
+}
 _MODULES = (
     "mpm_event",
     "authz_core",
@@ -64,7 +72,7 @@ class Front:
         body: bytes = b"",
     ) -> Answer:
         """Make one call, over a connection of its own."""
-        return ask(self.address, request(method, path, headers, body, token=token))
+        return ask(self.address, request(method, path, headers, body, token=token), 60)
 
     def forget(self) -> None:
         """Empty both records, and let the judge be the real one."""
@@ -84,8 +92,11 @@ class Front:
 
 
 @contextmanager
-def gateway(kind: str, stack: Stack) -> Iterator[Front]:
-    """Run the shipped example of a kind, with addresses of its own."""
+def gateway(kind: str, stack: Stack, *, is_patient: bool = True) -> Iterator[Front]:
+    """Run the shipped example of a kind, with addresses of its own.
+
+    A patient one waits longer than the shipped one for an answer: here others take the cores.
+    """
     port, ops_port, upstream_port = free_port(), free_port(), free_port()
     folder = Path(tempfile.mkdtemp(prefix=f"portcullis-{kind}-"))
     folder.chmod(0o755)  # Apache's workers become www-data
@@ -104,6 +115,8 @@ def gateway(kind: str, stack: Stack) -> Iterator[Front]:
             "/etc/haproxy/": f"{folder}/",
         }.items():
             text = text.replace(old, new)
+        for shipped, patient in _PATIENCE.items() if is_patient else ():
+            text = text.replace(shipped, patient)
         (folder / source.name).write_text(text)
     try:
         with _running(_command(kind, folder), folder, port):
