@@ -1,6 +1,7 @@
 """A whole gateway loses its data and gets it back: nobody revoked comes in, clients mint again."""
 
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -149,3 +150,35 @@ def test_under_load_a_token_is_good_then_undecided_then_dead(
     assert (0, 2) == (steps[0], steps[-1])
     assert 200 == seen["mint"][-1]
     assert {200, 503} >= set(seen["mint"])
+
+
+def test_drill_in_the_docs_works_as_pasted(stack: Stack, orders: Credentials) -> None:
+    """A second gateway gets the newest snapshot, and the client mints there."""
+    stack.script("snapshot")
+    text = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(r"### The drill\n.*?```sh\n(.*?)```", text, re.DOTALL)
+    assert found
+    lines = found[1]
+    drill = Stack()
+    drill.run_dir.rmdir()
+    for shown, ours in (
+        ("/tmp/drill", str(drill.run_dir)),
+        ("8090", str(drill.http_port)),
+        ("9091", str(drill.ops_port)),
+    ):
+        lines = lines.replace(shown, ours)
+    known = dict(zip(("CLIENT_ID", "CLIENT_SECRET"), orders, strict=True))
+    known["DATABASE_URL"] = stack.settings("app.env")["DATABASE_URL"]
+    try:
+        done = subprocess.run(
+            ["bash", "-ec", lines],
+            cwd=ROOT, env=drill.environ(WORKERS="1", **known), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+    finally:
+        if drill.run_dir.exists():
+            drill.stop()
+    assert 0 == done.returncode, done.stderr
+    assert "\nallowed" in done.stdout or "\nrefused: unknown_route" in done.stdout
+    assert "orders " in done.stdout
+    assert not drill.run_dir.exists()
