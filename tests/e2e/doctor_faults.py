@@ -115,7 +115,7 @@ FAULTS = {
     ),
     "no keepalive": Fault(
         HTTP,
-        "    keepalive 64; ",
+        "    keepalive 512; ",
         "    # ",
         "",
         "opens a connection for every question",

@@ -42,6 +42,7 @@ def test_form_reaches_the_app_with_what_it_needs_only(front: Gateway, path: str)
         ("Host", "gateway"),
         ("X-Real-IP", "127.0.0.1"),
         ("X-Request-ID", received.one("X-Request-ID")),
+        ("X-Request-Start", received.one("X-Request-Start")),
         ("traceparent", "00-1-2-01"),
     ] == sorted(received.headers)
     assert [received.one("X-Request-ID")] == answer.all("X-Request-ID")
