@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from app.clients import LONGEST_TTL_S
 from app.errors import ConfigError
+from app.topology import start_up_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,19 @@ def _problem_with_quoted(value: str) -> str | None:
 
 
 def _problem_with_redis_url(value: str) -> str | None:
+    if value.startswith("cluster:"):
+        return _problem_with_start_up_nodes(value)
     parts = _split_url(value)
     if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
-        return "must be a URL that begins with redis://, rediss:// or unix://"
+        return "must be a URL that begins with redis://, rediss://, unix:// or cluster://"
+    return None
+
+
+def _problem_with_start_up_nodes(value: str) -> str | None:
+    try:
+        start_up_nodes(value)
+    except ValueError as error:
+        return f"is {error}"
     return None
 
 

@@ -24,21 +24,23 @@ class Dial:
     """redis-py knows every kind of URL and connects."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         self._pool = redis.ConnectionPool.from_url(
             url,
             socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
             redis_connect_func=lambda _: None,
         )
 
-    def connect(self) -> Reached:
+    def connect(self, within_s: float) -> Reached:
         """Connect, without logging in; raise OSError when nobody is there in time.
 
         ConnectionRefusedError, when nobody listens there at all.
         """
+        patience_s = max(0.001, min(within_s, self._timeout_s))
+        options = {**self._pool.connection_kwargs, "socket_connect_timeout": patience_s}
         # Not by make_connection(): a pool has a most, and each line that was ever lost counts.
-        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection: Any = self._pool.connection_class(**options)
         try:
             connection.connect()
         except redis.TimeoutError as error:

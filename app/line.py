@@ -60,8 +60,8 @@ class Line:
         self._poll: Callable[[float], object] = lambda _: ()
         self._heard_at = -math.inf
         self._deadline = -math.inf
-        self._is_down = False
-        self._is_tracking = False
+        self._is_down = self._is_tracking = False
+        self._name = "redis"
         self.known_until = -math.inf  # when `news` last had every change for certain
         self.news: list[News] = []
 
@@ -160,7 +160,7 @@ class Line:
             self.known_until = max(self.known_until, self._heard_at)
         if self._is_down:
             self._is_down = False
-            log.warning("redis answers again")
+            log.warning("%s answers again", self._name)
         return replies
 
     def lift_pause(self) -> bool:
@@ -214,7 +214,7 @@ class Line:
 
     def _connect(self, deadline: float) -> Wire:
         """Connect, log in, and find out whether what is there can be trusted."""
-        reached = self._dial.connect()
+        reached = self._dial.connect(deadline - self._monotonic())
         wire = Wire(reached.sock, self.news, self._monotonic)
         if self._tide:
             wire.confirmed_bytes = 0
@@ -228,7 +228,7 @@ class Line:
             raise
         self._is_tracking = why_not is None
         if self._watched and why_not:
-            log.warning("redis announces no changes, so it is asked every time: %s", why_not)
+            log.warning("%s announces no changes, so it is asked: %s", self._name, why_not)
         if self._tide and self._is_tracking:
             self._tide.follow(wire, self._server)
         self._poll = wire.poll
@@ -247,4 +247,4 @@ class Line:
         self.close()
         if not self._is_down:
             self._is_down = True
-            log.error("redis does not answer: %s", error)
+            log.error("%s does not answer: %s", self._name, error)

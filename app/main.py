@@ -13,6 +13,7 @@ from app.admin.history import History
 from app.admin.sampler import Sampler
 from app.admin.site import Access, admin_app
 from app.canary import Canary
+from app.cluster import Cluster
 from app.config import Config, DashboardConfig
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.endpoints.cache_stats import CacheStatsEndpoint
@@ -28,14 +29,14 @@ from app.errors import OAuthError, StoreUnavailable
 from app.exposition import Counted, Exposition
 from app.journal import Journal
 from app.keys import KeyRingFile
-from app.line import Line
+from app.line import WATCHED, Line
 from app.memory import Memory
 from app.metrics import Metrics
 from app.overload import Overload
 from app.rates import Rates
 from app.refusals import Refusals
 from app.service import Service, by_path, unless_late
-from app.store import Store
+from app.store import Connection, Store
 from app.tide import Tide
 from app.tide_file import TideFile
 from app.verifier import Verifier
@@ -61,7 +62,7 @@ def application() -> Service:
         KeyRingFile(config.keys_dir),
         access=_access(config.dashboard, timeout_s),
         refused=Journal(
-            Line(config.redis_url, timeout_s=timeout_s, watched=()),
+            _line_to(config.redis_url, timeout_s=timeout_s),
             most_entries=_MOST_REFUSALS,
             stream="refusals",
         ),
@@ -72,17 +73,17 @@ def application() -> Service:
 def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, Journal]:
     """The line of the requests, and the one of the journal's thread, which confirms changes."""
     tide = Tide(TideFile(config.state_dir)) if config.state_dir else None
-    asking = Line(
+    asking = _line_to(
         config.redis_url,
         timeout_s=timeout_s,
         heartbeat_s=config.heartbeat_ms / 1000,
+        watched=WATCHED,
         count=metrics.counter_of("worker"),
         tide=tide,
     )
-    writing = Line(
+    writing = _line_to(
         config.redis_url,
         timeout_s=timeout_s,
-        watched=(),
         count=metrics.counter_of("journal"),
         tide=tide,
     )
@@ -93,10 +94,29 @@ def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, J
     return Store(asking), journal
 
 
+def _line_to(
+    url: str,
+    *,
+    timeout_s: float,
+    heartbeat_s: float = 0.25,
+    watched: tuple[str, ...] = (),
+    count: Callable[[str], None] = lambda _: None,
+    tide: Tide | None = None,
+) -> Connection:
+    """Return what asks one Redis, or a cluster, and is told of changes when some are watched."""
+    if url.startswith("cluster:"):
+        return Cluster(
+            url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count
+        )
+    return Line(
+        url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count, tide=tide
+    )
+
+
 def _canary(config: Config, metrics: Metrics) -> Canary:
-    def line(*watched: str) -> Line:
+    def line(*watched: str) -> Connection:
         timeout_s, count = config.redis_timeout_ms / 1000, metrics.counter_of("canary")
-        return Line(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
+        return _line_to(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
 
     return Canary(line(), line(canary.PREFIX), metrics)
 
@@ -104,9 +124,7 @@ def _canary(config: Config, metrics: Metrics) -> Canary:
 def _access(config: DashboardConfig, timeout_s: float) -> Access:
     """Lines of the dashboard's own, made with the first question: most workers never need them."""
 
-    def line_to(url: str) -> Line:
-        return Line(url, timeout_s=timeout_s, watched=())
-
+    line_to = partial(_line_to, timeout_s=timeout_s)
     return Access(
         view=line_to(config.redis_url),
         sampling=line_to(config.redis_url),

@@ -77,6 +77,10 @@ class Wire:
         self._unconfirmed: list[str] = []
         self.is_resp3 = True
 
+    def fileno(self) -> int:
+        """Return the socket's number: others may wait for several wires at once."""
+        return self._sock.fileno()
+
     def exchange(self, commands: tuple[Command, ...], deadline: float) -> list[Any]:
         """Send commands together and return their replies; an error reply is one of them."""
         self.send(commands, deadline)

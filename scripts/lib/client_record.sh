@@ -130,10 +130,16 @@ client_row() {
 
 # find_client_ids: fill IDS, sorted, by SCAN: a KEYS would hold up every request.
 find_client_ids() {
-  local keys key IFS=$'\n'
+  local keys='' key primary
   IDS=()
-  ANSWER=$(redis_cli 120 --no-raw --scan --pattern 'client:*' 2>&1) || redis_fail
-  keys=$(printf '%s\n' "$ANSWER" | sort -u)
+  find_primaries
+  for primary in "${PRIMARIES[@]}"; do
+    # shellcheck disable=SC2086 # several words
+    ANSWER=$(redis_cli 120 $primary --no-raw --scan --pattern 'client:*' 2>&1) || redis_fail
+    keys+=$ANSWER$'\n'
+  done
+  keys=$(printf '%s' "$keys" | sort -u)
+  local IFS=$'\n'
   for key in $keys; do
     # A key that no script made, and that no request can name, is not a client.
     [[ $key == \"client:*\" ]] || continue
@@ -148,12 +154,12 @@ list_clients() {
   local i questions=''
   local -a answers=()
   LISTED_JSON=
-  [[ ${REDIS_CLUSTER-} != 1 ]] || fail "a SCAN sees one node of a cluster: list is for a single Redis"
   find_client_ids
   for ((i = 0; i < ${#IDS[@]}; i++)); do
     questions+="HMGET client:${IDS[i]} ${CLIENT_FIELDS[*]}"$'\n'"HGETALL used:${IDS[i]}"$'\n'
   done
-  mapfile -t answers < <(printf %s "$questions" | redis_cli 120 2>&1)
+  # In a cluster, redis-cli tells at each step where it goes.
+  mapfile -t answers < <(set -o pipefail && printf %s "$questions" | redis_cli 120 2>&1 | sed '/^-> Redirected to slot /d')
   # Not the answers themselves: they hold hashes.
   ANSWER="gave ${#answers[@]} answers to $((2 * ${#IDS[@]})) questions"
   if ! wait $! || ((${#answers[@]} != 2 * ${#IDS[@]})); then redis_fail; fi

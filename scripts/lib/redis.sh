@@ -2,12 +2,14 @@
 # shellcheck disable=SC2034  # NOW and EXIT_STATUS are read by the scripts
 # Redis, through redis-cli. The command line is built here and nowhere else.
 #
-# REDIS_URL (redis://, rediss://, unix://) or REDIS_SOCKET says where, else $RUN_DIR/demo.env.
+# REDIS_URL (redis://, rediss://, unix://, cluster://) or REDIS_SOCKET says where, else $RUN_DIR/demo.env.
 # A password travels in the environment of redis-cli, never among its arguments.
 
 LUA_DIR=$ROOT/redis
 REDIS_CLI=()
 REDIS_PLACE=
+# Start-up nodes of a cluster: any of them leads to the others.
+REDIS_NODES=()
 
 # redis_find: fill REDIS_CLI and REDIS_PLACE; return 1 when nothing says where Redis is.
 redis_find() {
@@ -27,7 +29,8 @@ redis_find() {
   case $VALUE in
     unix-socket:*) redis_at_socket "${VALUE#*:}" ;;
     redis://* | rediss://* | unix://*) redis_at_url "$VALUE" ;;
-    *) refuse "REDIS_URL must begin with redis://, rediss:// or unix://" ;;
+    cluster://*) redis_at_cluster "${VALUE#*://}" ;;
+    *) refuse "REDIS_URL must begin with redis://, rediss://, unix:// or cluster://" ;;
   esac
 }
 
@@ -60,6 +63,19 @@ redis_at_url() {
   db=${DB:-$db}
   [[ $db =~ ^[0-9]*$ ]] || refuse "REDIS_URL names a database that is not a number"
   [[ -z $db ]] || REDIS_CLI+=(-n "$db")
+}
+
+# redis_at_cluster [USER[:PASSWORD]@]HOST:PORT[,HOST:PORT]...
+redis_at_cluster() {
+  local rest=${1%/} node
+  [[ $rest != *@* ]] || redis_as "${rest%@*}"
+  IFS=, read -ra REDIS_NODES <<<"${rest##*@}"
+  for node in ${REDIS_NODES[@]+"${REDIS_NODES[@]}"}; do
+    [[ $node == ?*:?* ]] || refuse "REDIS_URL has no host:port"
+  done
+  [[ ${REDIS_CLUSTER-} == 1 ]] || REDIS_CLI+=(-c)
+  REDIS_CLUSTER=1
+  redis_at_host "${REDIS_NODES[0]-}"
 }
 
 redis_as() {
@@ -115,8 +131,28 @@ redis_cli() {
 
 # redis_open: find Redis and make sure that it answers and lets us in, or fail.
 redis_open() {
+  local node
   redis_find || fail "no Redis to talk to: set REDIS_URL or REDIS_SOCKET, or start the stack ($RUN_DIR/demo.env names none)"
-  redis_ask PING
+  redis_try PING && return
+  for node in ${REDIS_NODES[@]+"${REDIS_NODES[@]:1}"}; do
+    redis_at_host "$node" # what comes last counts
+    redis_try PING && return
+  done
+  redis_fail
+}
+
+# find_primaries: fill PRIMARIES with -h HOST -p PORT of each node that owns slots; nothing to say for a single Redis.
+find_primaries() {
+  local node id place flags rest
+  PRIMARIES=('')
+  [[ ${REDIS_CLUSTER-} == 1 ]] || return 0
+  PRIMARIES=()
+  ANSWER=$(redis_cli 5 -e CLUSTER NODES 2>&1) || redis_fail
+  while read -r id place flags rest; do
+    [[ $flags == *master* && $flags != *fail* && $rest == *" connected "[0-9]* ]] || continue
+    place=${place%%@*}
+    PRIMARIES+=("-h ${place%:*} -p ${place##*:}")
+  done <<<"$ANSWER"
 }
 
 # redis_try WORD...: run one command. ANSWER becomes its JSON; return 1 and ANSWER is the error.

@@ -80,7 +80,7 @@ def test_user_without_leave_to_track_asks_every_time(
         assert_asks_every_time(worker)
         client.set(f"revoked:{jti_of('a')}", "x")
         assert "revoked" == worker.reason(TOKEN)
-    assert "redis announces no changes, so it is asked every time: NOPERM" in caplog.text
+    assert "redis announces no changes, so it is asked: NOPERM" in caplog.text
 
 
 def assert_asks_every_time(worker: FeedWorker) -> None:
@@ -123,7 +123,7 @@ def test_server_without_resp3_is_asked_every_time(
         client = worker.memory.registration("demo")[0].client
         assert client
         assert ("a", "b") == client.scopes
-    assert "redis announces no changes, so it is asked every time" in caplog.text
+    assert "redis announces no changes, so it is asked" in caplog.text
 
 
 def test_server_without_resp3_is_logged_in_to_in_its_own_way() -> None:

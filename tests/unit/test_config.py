@@ -121,14 +121,19 @@ def test_empty_environment_names_what_is_required_and_nothing_else() -> None:
         (
             "REDIS_URL",
             "localhost:6379",
-            "must be a URL that begins with redis://, rediss:// or unix://",
+            "must be a URL that begins with redis://, rediss://, unix:// or cluster://",
         ),
         (
             "REDIS_URL",
             "http://localhost",
-            "must be a URL that begins with redis://, rediss:// or unix://",
+            "must be a URL that begins with redis://, rediss://, unix:// or cluster://",
         ),
-        ("REDIS_URL", "redis://[", "must be a URL that begins with redis://, rediss:// or unix://"),
+        (
+            "REDIS_URL",
+            "redis://[",
+            "must be a URL that begins with redis://, rediss://, unix:// or cluster://",
+        ),
+        ("REDIS_URL", "cluster://host", "is not like cluster://user:password@host:port,host:port"),
         ("REDIS_URL", "redis://host:port", "must be a URL that begins with redis://"),
         ("REDIS_TIMEOUT_MS", "0", "must be a whole number from 1 to 10000"),
         ("REDIS_TIMEOUT_MS", "10001", "must be a whole number from 1 to 10000"),
