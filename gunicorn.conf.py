@@ -131,10 +131,15 @@ logconfig_dict = {
             "timestamp": "time",
         }
     },
+    "filters": {
+        "request": {"()": "app.logs.RequestFields"},
+        "flood": {"()": "app.logs.FewOfEach"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "json",
+            "filters": ["flood", "request"],
             "stream": "ext://sys.stderr",
         }
     },

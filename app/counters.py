@@ -151,13 +151,20 @@ def _pid_of(life: str) -> int:
 
 
 def _is_alive(life: str) -> bool:
+    """A process that has ended and that nobody has asked about yet is still there, as a zombie."""
     try:
-        return life == _life_of(_pid_of(life))
+        state, start = _state_and_start(_pid_of(life))
     except (ValueError, OSError):
         return False
+    return state not in {"Z", "X"} and life == f"{_pid_of(life)}-{start}"
 
 
 def _life_of(pid: int) -> str:
     """Return a name that no later process of the same pid has: pid and start time."""
+    return f"{pid}-{_state_and_start(pid)[1]}"
+
+
+def _state_and_start(pid: int) -> tuple[str, str]:
     stat = Path("/proc", str(pid), "stat").read_text("latin-1")
-    return f"{pid}-{stat.rpartition(')')[2].split()[19]}"
+    fields = stat.rpartition(")")[2].split()
+    return fields[0], fields[19]

@@ -30,6 +30,8 @@ class OAuthError(Exception):
 
     status: ClassVar[int] = 400
     error: ClassVar[str]
+    client_id: str = ""
+    """Whose request it was, once that is known for certain; for logs only."""
 
     def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002 - those who challenge need it
         return {}

@@ -156,6 +156,7 @@ def create_app(
         metrics=metrics,
     )
     rates, overload = Rates(store), Overload()
+    refusals = Refusals(refused.note if refused else _forget)
     auth_request = AuthRequestEndpoint(
         store,
         memory,
@@ -165,13 +166,14 @@ def create_app(
         clock,
         audience=config.audience,
         realm=config.realm,
-        refusals=Refusals(refused.note if refused else _forget),
+        refusals=refusals,
     )
-    endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier)
-    endpoints = unless_late(endpoints, overload, clock)
+    renderer = rendering.ErrorRenderer(config.realm, refusals, clock)
+    endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier, renderer)
     dashboard = _dashboard(config, access, journal, metrics, verifier)
+    others = by_path(unless_late(endpoints, overload, clock), dashboard)
     journals = (journal, *([refused] if refused else []))
-    return Service(auth_request, by_path(endpoints, dashboard), memory, journals, metrics)
+    return Service(auth_request, others, memory, journals, metrics, refusals)
 
 
 def _dashboard(
@@ -196,12 +198,12 @@ def _oauth_app(
     journal: Journal,
     metrics: Metrics,
     verifier: Verifier,
+    renderer: rendering.ErrorRenderer,
 ) -> WSGIApplication:
     authentication = ClientAuthentication(store, memory, metrics)
     issuer, audience = config.issuer, config.audience
     app = falcon.App()
     app.add_error_handler(Exception, rendering.render_surprise)
-    renderer = rendering.ErrorRenderer(config.realm)
     app.add_error_handler(falcon.HTTPError, renderer.http_error)
     app.add_error_handler(OAuthError, renderer.oauth_error)
     mint = partial(TokenEndpoint, store, memory, authentication, rates, journal, metrics, verifier)

@@ -2,10 +2,13 @@
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import falcon
 
+from app.correlation import sane_request_id
 from app.errors import (
     InvalidRequest,
     MissingScope,
@@ -16,6 +19,7 @@ from app.errors import (
     Undecided,
     rate_limit_headers,
 )
+from app.refusals import Refusals
 
 BODYLESS = [("Content-Length", "0"), ("Content-Type", "text/plain")]
 _STATUS_LINES = {
@@ -33,18 +37,31 @@ log = logging.getLogger("portcullis")
 
 @dataclass(frozen=True, slots=True)
 class ErrorRenderer:
-    """Errors of the OAuth endpoints as JSON. `realm` stands in the challenges."""
+    """Errors of the OAuth endpoints as JSON, and a note of them for people.
+
+    `realm` stands in the challenges.
+    """
 
     realm: str
+    refusals: Refusals | None = None
+    clock: Callable[[], float] = time.time
 
     def oauth_error(
-        self, _req: falcon.Request, resp: falcon.Response, error: OAuthError, _params: object
+        self, req: falcon.Request, resp: falcon.Response, error: OAuthError, _params: object
     ) -> None:
         """RFC 6749 §5.2."""
         resp.status = error.status
         resp.media = {"error": error.error, "error_description": str(error)}
         resp.set_headers(error.headers(self.realm))
         forbid_storing(resp)
+        if self.refusals and self.refusals.is_due(error.error, self.clock()):
+            self.refusals.note(
+                error,
+                client_id=error.client_id,
+                method=req.method,
+                target=req.path,
+                request_id=sane_request_id(req.get_header("X-Request-ID")),
+            )
 
     def http_error(
         self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object

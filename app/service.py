@@ -1,5 +1,6 @@
 """The WSGI application: which way a request takes, and how long it took."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter_ns
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -7,10 +8,12 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from app import rendering
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.journal import Journal
+from app.logs import current
 from app.memory import Memory
 from app.meter import Meter
 from app.metrics import FIRST_BOUND_NS, Metrics
 from app.overload import Overload
+from app.refusals import Refusals
 
 
 class Service:
@@ -23,17 +26,20 @@ class Service:
         memory: Memory,
         journals: Sequence[Journal],
         metrics: Metrics,
+        refusals: Refusals,
     ) -> None:
         self._auth_request = auth_request
         self._endpoints = Meter(endpoints, metrics)
         self._memory = memory
         self._journals = journals
         self._metrics = metrics
+        self._refusals = refusals
         self._counts = metrics.counts
         self._fast = metrics.bucket("validate", 0)
         self._sum = metrics.index["ns validate"]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        current.environ = environ
         if environ["PATH_INFO"] == "/validate":
             began = perf_counter_ns()
             answer = self._auth_request(environ, start_response)
@@ -49,7 +55,9 @@ class Service:
 
     def tick(self) -> None:
         """Keep an idle worker and its gauges up to date; gunicorn calls it each second."""
+        current.environ = None
         self._memory.keep_current()
+        self._refusals.settle(time.time())
         self._metrics.set("audit_entries_waiting", self._journals[0].waiting())
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app import gate
-from app.endpoints.origin import sane_request_id
+from app.correlation import sane_request_id
 from app.errors import Overloaded, Refused, Revoked, Spent, StoreUnavailable, Undecided
 from app.gate import ROUTE_TABLE
 from app.hindsight import LONGEST_S
@@ -74,7 +74,7 @@ class AuthRequestEndpoint:
         except Refused as refusal:
             return self._refuse(refusal, environ, start_response)
         except Exception:
-            log.exception("undecided: %s", sane_request_id(environ.get("HTTP_X_REQUEST_ID")))
+            log.exception("undecided")
             return self._refuse(Undecided("an unexpected error"), environ, start_response)
         claims = token.claims
         headers = [

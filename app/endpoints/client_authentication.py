@@ -9,7 +9,7 @@ import falcon
 
 from app.clients import CLIENT_ID, Client, Secret, authenticate
 from app.endpoints.parameters import Parameters
-from app.errors import InvalidClient, InvalidRequest, TooManyRequests
+from app.errors import InvalidClient, InvalidRequest, OAuthError, TooManyRequests
 from app.gate import Holder, World
 from app.memory import Memory
 from app.metrics import Metrics
@@ -59,16 +59,19 @@ class ClientAuthentication:
         except InvalidClient as error:
             if is_remembered:
                 self._store.ping()
-            self._count_wrong_secret(credentials.client_id, address, now)
-            raise InvalidClient(used_header=credentials.used_header) from error
+            refusal = self._refusal(credentials, address, now)
+            # The name of nobody may be a secret that somebody put in the wrong place.
+            refusal.client_id = credentials.client_id if holder.client else ""
+            raise refusal from error
 
-    def _count_wrong_secret(self, client_id: str, address: str, now: float) -> None:
+    def _refusal(self, credentials: Credentials, address: str, now: float) -> OAuthError:
         self._metrics.count("client_authentications_failed")
         try:
-            self._wrong_secrets.note(client_id, address, now)
-        except TooManyRequests:
+            self._wrong_secrets.note(credentials.client_id, address, now)
+        except TooManyRequests as error:
             self._metrics.count("client_authentications_throttled")
-            raise
+            return error
+        return InvalidClient(used_header=credentials.used_header)
 
 
 def read_credentials(req: falcon.Request, parameters: Parameters) -> Credentials:

@@ -49,7 +49,9 @@ class RevocationEndpoint:
             self._authentication.authenticate(credentials, now, address)
             claims = self._claims(parameters.require("token"))
             if claims and claims.client_id != credentials.client_id:
-                raise UnauthorizedClient("the token was issued to another client")
+                refusal = UnauthorizedClient("the token was issued to another client")
+                refusal.client_id = credentials.client_id
+                raise refusal
         if claims:
             self._revoke(claims, req)
         resp.content_length = 0

@@ -7,10 +7,10 @@ import falcon
 
 from app import audit, gate, tokens
 from app.clients import LONGEST_TTL_S, grant_audience, grant_scope
-from app.endpoints.client_authentication import ClientAuthentication, read_credentials
+from app.endpoints.client_authentication import Caller, ClientAuthentication, read_credentials
 from app.endpoints.origin import origin_of
-from app.endpoints.parameters import read_parameters
-from app.errors import UnsupportedGrantType
+from app.endpoints.parameters import Parameters, read_parameters
+from app.errors import OAuthError, UnsupportedGrantType
 from app.journal import Journal, Use
 from app.keys import Key
 from app.memory import Memory
@@ -87,6 +87,13 @@ class TokenEndpoint:
         parameters = read_parameters(req)
         credentials = read_credentials(req, parameters)
         caller = self._authentication.authenticate(credentials, now, origin_of(req).address)
+        try:
+            return self._grant_to(caller, parameters, now)
+        except OAuthError as refusal:
+            refusal.client_id = caller.client.client_id
+            raise
+
+    def _grant_to(self, caller: Caller, parameters: Parameters, now: float) -> _Grant:
         if parameters.require("grant_type") != "client_credentials":
             raise UnsupportedGrantType("grant_type must be client_credentials")
         client, world = caller.client, caller.world

@@ -10,6 +10,14 @@ from tests.wire import Connection, ask, form, request
 MEANT = {"demo.env", "app.env"}
 """Files that must hold secrets. The signing keys in keys/ are none that a client was given."""
 
+WRITTEN = {
+    "app.log": b'"reason": "invalid_client"',
+    "access.json": b'"reason":"no_token"',
+    "nginx-error.log": b"error",
+    "redis.log": b"eady to accept connections",
+}
+"""What each log holds when it was written to at all: a search in empty files finds nothing."""
+
 
 def needles(given: list[str]) -> set[bytes]:
     """What to look for: secrets whole, and of a token the signature, which only it has."""
@@ -25,6 +33,8 @@ def trouble(stack: Stack, token: str, secret: str) -> None:
         request("GET", "/demo/read", {"Referer": f"https://shop.example/?token={token}"}),
         request("GET", "/demo/read", {"User-Agent": token, "Cookie": f"t={token}"}, token=token),
         request("GET", "/demo/read", {"X-Request-ID": token, "X-Auth-Jti": token}, token=token),
+        request("GET", "/demo/read", {"traceparent": token, "tracestate": f"t={token}"}, token="x"),
+        request("GET", "/demo/read", {"traceparent": f"00-{token}-{secret}-01"}, token=token),
         request("GET", "/demo/read", {"Authorization": f"Basic {token}"}),
         request("GET", "/demo/read", {"Authorization": f"Bearer {token} {secret}"}),
         request("GET", "/demo/read", token=token * 40),
@@ -84,8 +94,12 @@ def test_nothing_written_holds_a_token_or_a_secret(stack: Stack) -> None:
     last = stack.call("/demo/any", token).header("X-Request-ID") or ""
     until(lambda: stack.access_log(request_id=last), what="the log is written")
     assert {} == leaks(stack)
-    audit = repr(stack.redis.xrange("audit")).encode()
-    assert not {one for one in needles(stack.given) if one in audit}
+    for stream in ("audit", "refusals"):
+        written = repr(stack.redis.xrange(stream)).encode()
+        assert written != b"[]"
+        assert not {one for one in needles(stack.given) if one in written}
+    for log, kind in WRITTEN.items():
+        assert kind in (stack.run_dir / "log" / log).read_bytes(), log
 
 
 def test_search_finds_what_is_there(stack: Stack) -> None:

@@ -12,6 +12,7 @@ from tests.e2e.recording_server import reply
 FORMS = ["/token", "/ott", "/revoke", "/introspect"]
 DOCUMENTS = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/health"]
 FORM = "Content-Type: application/x-www-form-urlencoded"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def error_of(answer: Answer) -> tuple[int, str]:
 @pytest.mark.parametrize("path", FORMS)
 def test_form_reaches_the_app_with_what_it_needs_only(front: Gateway, path: str) -> None:
     """The app gets the form, who sent it and from where; nothing else that the client made up."""
-    sent = [FORM, "Authorization: Basic eDp5", "Accept: */*", "traceparent: 00-1-2-01"]
+    sent = [FORM, "Authorization: Basic eDp5", "Accept: */*", f"traceparent: {TRACEPARENT}"]
     forged = ["X-Request-ID: 1", "X-Real-IP: 6.6.6.6", "X-Forwarded-For: 6.6.6.6", "Cookie: a=b"]
     answer = front.call(f"POST {path} HTTP/1.1", *sent, *forged, "Range: bytes=0-1", body=b"a=b")
     (received,) = front.app.received
@@ -43,7 +44,7 @@ def test_form_reaches_the_app_with_what_it_needs_only(front: Gateway, path: str)
         ("X-Real-IP", "127.0.0.1"),
         ("X-Request-ID", received.one("X-Request-ID")),
         ("X-Request-Start", received.one("X-Request-Start")),
-        ("traceparent", "00-1-2-01"),
+        ("traceparent", TRACEPARENT),
     ] == sorted(received.headers)
     assert [received.one("X-Request-ID")] == answer.all("X-Request-ID")
     assert [] == answer.all("X-Auth-Reason")

@@ -41,6 +41,7 @@ LOCATIONS = """
         proxy_pass http://behind;
     }
 """
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECOND = reply(200, "X-Accel-Redirect: /second")
 
 
@@ -71,6 +72,8 @@ def test_nothing_of_the_clients_but_its_token_is_asked(front: Gateway) -> None:
         "Upgrade: websocket",
         "Content-Type: text/plain",
         "TE: trailers",
+        f"traceparent: {TRACEPARENT}",
+        "tracestate: a=b",
         body=b"body",
     )
     (asked,) = front.app.received
@@ -85,9 +88,30 @@ def test_nothing_of_the_clients_but_its_token_is_asked(front: Gateway) -> None:
         ("X-Request-Start", asked.one("X-Request-Start")),
         ("X-Required-Audience", "https://orders.example"),
         ("X-Required-Scope", "a b"),
+        ("traceparent", TRACEPARENT),
     ] == sorted(asked.headers)
     assert 32 == len(asked.one("X-Request-ID"))
     assert abs(time.time() - float(asked.one("X-Request-Start"))) < 10
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "1",
+        f"{TRACEPARENT}-more",
+        TRACEPARENT.replace("00-", "ff-"),
+        TRACEPARENT.upper(),
+        f"00-{'0' * 32}-b7ad6b7169203331-01",
+        f"00-0af7651916cd43dd8448eb211c80319c-{'0' * 16}-01",
+        f"{TRACEPARENT}\x0b",
+    ],
+)
+def test_trace_that_is_none_is_not_passed_on(front: Gateway, sent: str) -> None:
+    """The app gets a valid `traceparent` or none."""
+    front.call("GET /any HTTP/1.1", f"traceparent: {sent}")
+    (asked,) = front.app.received
+    assert "traceparent" not in asked.names()
 
 
 def test_nothing_set_asks_for_any_valid_token(front: Gateway) -> None:

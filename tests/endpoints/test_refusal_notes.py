@@ -1,10 +1,14 @@
 """What is noted about refused calls, for the dashboard's tail of them."""
 
+import logging
 from typing import Any
 
 import fakeredis
+import pytest
 
-from tests.service import Service
+from tests.service import SECRET, Service
+
+GRANT = {"grant_type": "client_credentials"}
 
 
 def notes(service: Service) -> list[dict[str, str]]:
@@ -80,3 +84,37 @@ def test_undecided_call_is_noted_when_redis_is_back(
     assert "store_unavailable" == service.reason(token)
     redis_server.connected = True
     assert [{"reason": "store_unavailable", "client_id": "demo"}] == notes(service)
+
+
+def test_refused_request_of_an_endpoint_is_noted(service: Service) -> None:
+    """By the error code that its client was told."""
+    service.form("/token", {"grant_type": "x"}, {"X-Request-ID": "r-1"})
+    service.http.simulate_get("/token")
+    service.asked_by("/ott", grant_type="client_credentials", scope="admin")
+    assert [
+        {"reason": "invalid_client", "method": "POST", "route": "/token", "request_id": "r-1"},
+        {"reason": "invalid_request", "method": "GET", "route": "/token"},
+        {"reason": "invalid_scope", "client_id": "demo", "method": "POST", "route": "/ott"},
+    ] == notes(service)
+
+
+def test_client_is_named_when_it_is_one(service: Service) -> None:
+    """What nobody is called may be a secret that somebody put in the wrong place."""
+    for client_id in ("demo", "nobody", SECRET):
+        service.form("/token", {**GRANT, "client_id": client_id, "client_secret": "wrong"})
+    service.asked_by("/revoke", token=service.mint())
+    assert ["demo", None, None] == [note.get("client_id") for note in notes(service)]
+
+
+def test_what_goes_well_is_neither_noted_nor_logged(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The happy path writes nothing."""
+    caplog.set_level(logging.DEBUG, "portcullis")
+    token, once = service.mint(), service.mint(path="/ott")
+    for sent in (token, token, once):
+        assert "ok" == service.reason(sent, **CALL)
+    service.asked_by("/introspect", token=token)
+    service.asked_by("/revoke", token=token)
+    assert [] == notes(service)
+    assert [] == [one for one in caplog.records if one.name.startswith("portcullis")]

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from app.counters import Counters
+from tests.processes import state_of, until
 
 NAMES, GAUGES = ["asked", "refused"], ["warm"]
 COUNT_AND_WAIT = """
 import sys
 from pathlib import Path
 from app.counters import Counters
+from tests.processes import state_of, until
 counters = Counters(Path(sys.argv[1]), ["asked", "refused"], ["warm"])
 counters.counts[counters.index["asked"]] += int(sys.argv[2])
 counters.counts[counters.index["warm"]] = 7
@@ -69,6 +71,15 @@ def test_killed_worker_leaves_its_counts_and_takes_its_gauges(
         assert {"asked": 111, "refused": 0, "warm": 0} == counters.totals()
     assert [1] == numbers(counters)
     assert 3 == len(list((tmp_path / "metrics").iterdir()))
+
+
+def test_worker_that_nobody_has_buried_is_dead(counters: Counters, tmp_path: Path) -> None:
+    """A zombie counts no more, and keeps no gauge."""
+    worker = another_worker(tmp_path / "metrics", 5)
+    os.kill(worker.pid, signal.SIGKILL)
+    until(lambda: state_of(worker.pid) == "Z")
+    assert {"asked": 5, "refused": 0, "warm": 0} == counters.totals()
+    kill(worker)
 
 
 def test_new_worker_keeps_what_the_ended_ones_counted(tmp_path: Path) -> None:

@@ -1,17 +1,18 @@
 """Which refusals are noted, and what a note says."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from app.errors import Expired, MissingScope, Refused
+from app.errors import Expired, InvalidScope, MissingScope, OAuthError, Refused
 from app.refusals import MOST_A_SECOND, Refusals
 
 NOW = 4_000_000_000.0
 
 
-def noted(refusal: Refused, **changes: Any) -> Mapping[str, str]:
+def noted(refusal: Refused | OAuthError, **changes: Any) -> Mapping[str, str]:
     """The one note about a refusal."""
     notes: list[Mapping[str, str]] = []
     call = {"client_id": "demo", "method": "GET", "target": "/x", "request_id": "r"} | changes
@@ -66,3 +67,38 @@ def test_flood_of_one_reason_is_sampled_and_hides_no_other() -> None:
     assert ["more" in note for note in notes[:-1]] == [False] * (MOST_A_SECOND + 1)
     assert refuse(Expired(), NOW + 1.1)
     assert "more" not in notes[-1]
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The fields of each line, without those of every line."""
+    plain = vars(logging.makeLogRecord({})) | {"message": "", "asctime": ""}
+    return [
+        {name: value for name, value in vars(one).items() if name not in plain}
+        for one in caplog.records
+    ]
+
+
+def test_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The same fields; at INFO, for that a client errs is no error of the gateway."""
+    caplog.set_level(logging.INFO)
+    note = noted(Expired())
+    assert [note] == logged(caplog)
+    assert ["INFO refused: expired"] == [f"{one.levelname} {one.msg}" for one in caplog.records]
+
+
+def test_error_of_an_endpoint_is_noted_by_its_code() -> None:
+    """What RFC 6749 calls it."""
+    assert "invalid_scope" == noted(InvalidScope("too much"))["reason"]
+
+
+def test_end_of_a_flood_is_logged_with_its_size(caplog: pytest.LogCaptureFixture) -> None:
+    """Though nothing of its kind comes any more; and once."""
+    caplog.set_level(logging.INFO)
+    refusals = Refusals(lambda _: None)
+    for _ in range(MOST_A_SECOND + 7):
+        refusals.is_due("expired", NOW)
+    refusals.settle(NOW + 0.9)
+    assert [] == logged(caplog)
+    refusals.settle(NOW + 1)
+    refusals.settle(NOW + 2)
+    assert [{"reason": "expired", "more": "7"}] == logged(caplog)
