@@ -170,20 +170,25 @@ def create_app(
     )
     renderer = rendering.ErrorRenderer(config.realm, refusals, clock)
     endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier, renderer)
-    dashboard = _dashboard(config, access, journal, metrics, verifier)
+    dashboard = _dashboard(config, access, store, journal, metrics, verifier)
     others = by_path(unless_late(endpoints, overload, clock), dashboard)
     journals = (journal, *([refused] if refused else []))
     return Service(auth_request, others, memory, journals, metrics, refusals)
 
 
 def _dashboard(
-    config: Config, access: Access, journal: Journal, metrics: Metrics, verifier: Verifier
+    config: Config,
+    access: Access,
+    store: Store,
+    journal: Journal,
+    metrics: Metrics,
+    verifier: Verifier,
 ) -> WSGIApplication:
     history = History(config.metrics_dir / "history" if config.metrics_dir else None)
     if access.sampling:
         Sampler(Counted(metrics, verifier.now), history, access.sampling).start()
     cache_stats = CacheStatsEndpoint(metrics, config.warm_tokens)
-    return admin_app(access, journal, history, verifier, cache_stats, config.realm)
+    return admin_app(access, store, journal, history, verifier, cache_stats, config.realm)
 
 
 def _forget(_: object) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.admin.documents import fitting
 from app.admin.problems import NoSuchClient
 from app.clients import CLIENT_ID, Client, Secret
 from app.errors import StoreUnavailable
@@ -15,8 +16,11 @@ from app.store import Connection
 _STEP_S = 0.02
 """Past this much of a request, what has been found so far is the answer."""
 
-_CLIENTS = 100
-_KEYS_A_SCAN = 200
+_CLIENTS = 40
+_KEYS_A_SCAN = 80
+_LONGEST_SCOPES = 200
+"""Characters of a client's scopes in a list; all of them are shown with the client."""
+
 _ENTRIES_A_READ = 250
 _FIELDS = (
     *("name", "status", "scopes", "audiences", "ttl_s", "rate_per_s"),
@@ -57,7 +61,7 @@ class Directory:
             if cursor == "0" or len(found) >= _CLIENTS or time.monotonic() > deadline:
                 break
         client_ids = [one for one in dict.fromkeys(found) if CLIENT_ID.fullmatch(one)]
-        return list(self._read(client_ids, now)), cursor
+        return [_in_short(document) for document in self._read(client_ids, now)], cursor
 
     def client(self, client_id: str, now: float) -> Document:
         """Return one client; raise NoSuchClient."""
@@ -74,14 +78,14 @@ class Directory:
             rows = self._ask((*read, "COUNT", _ENTRIES_A_READ))[0]
             for entry_id, fields in _pairs(rows):
                 if len(entries) == limit:
-                    return Trail(entries, before)
+                    return _trail(entries, before)
                 before = entry_id
                 if wanted.items() <= fields.items():
                     entries.append(_entry(entry_id, fields))
             if len(rows) < _ENTRIES_A_READ:
-                return Trail(entries, None)
+                return _trail(entries, None)
             if time.monotonic() > deadline:
-                return Trail(entries, before)
+                return _trail(entries, before)
 
     def news(self, stream: str, after: str, wanted: Mapping[str, str], limit: int) -> Trail:
         """Return the entries that came after an id, newest first; the newest `limit` of them."""
@@ -91,7 +95,7 @@ class Directory:
             for entry_id, fields in _pairs(rows)
             if wanted.items() <= fields.items()
         ]
-        return Trail(entries, None)
+        return Trail(fitting(entries), None)
 
     def _read(self, client_ids: list[str], now: float) -> Iterator[Document]:
         commands: list[Command] = []
@@ -115,6 +119,11 @@ class Directory:
         return replies
 
 
+def _trail(entries: list[Document], next_id: str | None) -> Trail:
+    kept = fitting(entries)
+    return Trail(kept, next_id if len(kept) == len(entries) else kept[-1]["id"])
+
+
 def is_entry_id(text: str) -> bool:
     return bool(_ENTRY_ID.fullmatch(text))
 
@@ -122,7 +131,7 @@ def is_entry_id(text: str) -> bool:
 def _document(client_id: str, values: Any, used: Any, mark: Any, now: float) -> Document:
     """Return what may be shown of a client: neither the salt nor the hash of a secret."""
     if isinstance(values, Exception):
-        return {"client_id": client_id, "status": "unreadable", "secrets": []}
+        return {"client_id": client_id, "status": "unreadable", "scopes": "", "secrets": []}
     fields = dict(zip(_FIELDS, values, strict=True))
     try:
         known = {name: value for name, value in fields.items() if value is not None}
@@ -139,6 +148,13 @@ def _document(client_id: str, values: Any, used: Any, mark: Any, now: float) -> 
         "not_before_s": _mark(mark),
         "secrets": [_secret(secret, last_used, now) for secret in secrets],
     }
+
+
+def _in_short(document: Document) -> Document:
+    scopes = document["scopes"]
+    if len(scopes) > _LONGEST_SCOPES:
+        scopes = f"{scopes[:_LONGEST_SCOPES].rpartition(' ')[0]} …"
+    return {**document, "scopes": scopes, "audiences": ""}
 
 
 def _secret(secret: Secret, last_used: Mapping[str, str], now: float) -> Document:

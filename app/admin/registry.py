@@ -7,10 +7,10 @@ from typing import Any
 
 from app.admin.problems import ClientExists, NoSuchClient, StoreRefused
 from app.admin.registration import Registration
-from app.clients import LONGEST_TTL_S, new_secret
+from app.clients import new_secret
 from app.errors import InvalidRequest, OAuthError, StoreUnavailable
 from app.lua import Script
-from app.store import Connection, Store
+from app.store import Connection
 
 _CREATE = Script("client_create")
 _SET = Script("client_set")
@@ -40,7 +40,6 @@ class Registry:
 
     def __init__(self, line: Connection, clock: Callable[[], float]) -> None:
         self._line = line
-        self._store = Store(line, clock=clock)
         self._clock = clock
 
     def create(self, new: Registration) -> NewSecret:
@@ -62,10 +61,6 @@ class Registry:
         key = f"client:{client_id}"
         previous_id, ends_s = self._run(_ROTATE, key, self._now_s(), grace_s, *stored)
         return NewSecret(text, secret.id, previous_id, int(ends_s) if ends_s else None)
-
-    def revoke(self, jti: str, exp: int | None = None) -> None:
-        """Refuse one token until its `exp`; where that is not known, as long as any may live."""
-        self._store.revoke(jti, exp or self._now_s() + LONGEST_TTL_S, "admin")
 
     def revoke_issued(self, client_id: str | None) -> float:
         """Refuse every token that a client, or everybody, has now; return when, epoch seconds."""

@@ -123,7 +123,7 @@ class Sampler:
 
 
 def _is_charted(family: Metric, labels: Mapping[str, str]) -> bool:
-    is_timed = family.type != "histogram" or labels.get("endpoint") in _TIMED
+    is_timed = family.type != "histogram" or labels.get("endpoint", "validate") in _TIMED
     return is_timed and _PER_CLIENT not in labels
 
 

@@ -25,7 +25,7 @@ from app.admin.page import page_files
 from app.admin.registry import Registry
 from app.errors import OAuthError
 from app.journal import Journal
-from app.store import Connection
+from app.store import Connection, Store
 from app.verifier import Verifier
 
 
@@ -45,6 +45,7 @@ class Access:
 
 def admin_app(
     access: Access,
+    store: Store,
     journal: Journal,
     history: History,
     verifier: Verifier,
@@ -71,7 +72,7 @@ def admin_app(
     for name, change in CHANGES.items():
         endpoint = ClientChangeEndpoint(desk, change)
         app.add_route(f"/admin/api/clients/{{client_id}}/{name}", endpoint)
-    app.add_route("/admin/api/revocations", RevocationsEndpoint(desk, verifier))
+    app.add_route("/admin/api/revocations", RevocationsEndpoint(desk, store, verifier))
     app.add_route("/admin/api/audit", TrailEndpoint(directory, "audit", ("client_id", "event")))
     refusals = TrailEndpoint(directory, "refusals", ("client_id", "reason"))
     app.add_route("/admin/api/refusals", refusals)

@@ -1,12 +1,15 @@
 """What the dashboard shows of clients and trails: no hash, and never more than is quick."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import fakeredis
 import pytest
 
+from app.admin.history import History
 from tests.dashboard import Dashboard
-from tests.service import client_fields, secret_entry
+from tests.service import build_service, client_fields, secret_entry
 
 
 def all_clients(dashboard: Dashboard, part: str = "") -> tuple[dict[str, Any], int]:
@@ -185,3 +188,48 @@ def test_redis_away_is_503_and_the_page_still_comes(
     answer = looking.ask("GET", path)
     assert (503, "temporarily_unavailable") == (answer.status_code, answer.json["error"])
     assert 200 == looking.ask("GET", "").status_code
+
+
+def test_no_answer_is_larger_than_a_sockets_buffer(looking: Dashboard) -> None:
+    """Neither clients nor entries, however long they are; and none of them is left out."""
+    scopes = " ".join(f"scope:{number:04}" for number in range(180))
+    for number in range(300):
+        looking.service.add_client(f"c{number}", scopes=scopes, name="\u00e9" * 64)
+        looking.service.redis.xadd("audit", {"event": "x", "detail": scopes, "n": str(number)})
+    clients, cursor = set(), None
+    while cursor != "0":
+        answer = looking.ask("GET", "api/clients", params={"cursor": cursor or "0"})
+        assert len(answer.content) < 200_000
+        clients |= {one["client_id"] for one in answer.json["clients"]}
+        cursor = answer.json["cursor"]
+    assert {"demo"} | {f"c{number}" for number in range(300)} == clients
+    entries, before = [], ""
+    while before is not None:
+        answer = looking.ask("GET", "api/audit", params={"before": before})
+        assert len(answer.content) < 200_000
+        entries += [entry["n"] for entry in answer.json["entries"]]
+        before = answer.json["next_id"]
+    assert [str(number) for number in reversed(range(300))] == entries
+    assert scopes == looking.get("api/clients/c7")["scopes"]
+
+
+def test_samples_come_in_parts_until_they_are_all_there(
+    redis_server: fakeredis.FakeServer, keys_dir: Path, tmp_path: Path
+) -> None:
+    """The page asks again with the time of the newest that it has."""
+    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
+    service = build_service(connection, keys_dir, metrics_dir=tmp_path)
+    history = History(tmp_path / "history")
+    names = [f"a_long_name_of_a_series_{number}" for number in range(200)]
+    now = service.clock.now
+    for number in range(300):
+        name = names[number // 100]
+        history.add(now - 600 + 2 * number + 1, dict.fromkeys([name, *names], 1_000_000 + number))
+    dashboard, seen, after, is_all = Dashboard(service), [], "0", False
+    while not is_all:
+        answer = dashboard.ask("GET", "api/samples", params={"after": after})
+        assert len(answer.content) < 200_000
+        seen += [row[1] for part in answer.json["parts"] for row in part["rows"]]
+        after, is_all = str(answer.json["parts"][-1]["rows"][-1][0]), answer.json["is_all"]
+    assert [1_000_000 + number for number in range(300)] == seen
+    assert {"parts": [], "is_all": True} == dashboard.get("api/samples", after=after)

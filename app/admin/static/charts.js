@@ -82,9 +82,9 @@ export class Chart {
     return { splits: (_, __, least, most) => powers.filter((power) => power >= least && power <= most * 1.0001), filter: (_, splits) => splits };
   }
 
-  #series({ name, colour: of, isFilled }) {
+  #series({ name, colour: of, isFilled, spansGaps = false }) {
     const stroke = colour(of);
-    return { label: name, stroke, width: 1.5, fill: isFilled ? `${stroke}26` : undefined, points: { show: false }, show: !this.#hidden.has(name) };
+    return { label: name, stroke, width: 1.5, fill: isFilled ? `${stroke}26` : undefined, points: { show: false }, spanGaps: spansGaps, show: !this.#hidden.has(name) };
   }
 
   /** A name and its value now, or where the pointer is; pressed, the line is hidden. */

@@ -11,6 +11,7 @@ const SHADES = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"];
 const shades = new Map();
 const UNDECIDED = "store_unavailable";
 const DURATION = "portcullis_request_duration_seconds";
+const PROPAGATION = "portcullis_revocation_propagation_seconds";
 const reason = (name) => `portcullis_decisions_total{reason="${name}"}`;
 const answers = (endpoint, code) => `portcullis_requests_total{endpoint="${endpoint}",code="${code}"}`;
 
@@ -82,11 +83,19 @@ const CHARTS = [
   [{ title: "CPU", hint: "share of a core, by worker", format: format.percent }, perWorker("portcullis_worker_cpu_seconds_total", (stretch, name) =>
     stretch.rate(name).map((value) => (value === null ? null : 100 * value)))],
   [{ title: "Memory", hint: "resident, by worker", format: format.bytes, isBinary: true }, perWorker("portcullis_worker_resident_memory_bytes", (stretch, name) => stretch.gauge(name))],
+  // One canary every few seconds: the line goes on from one to the next.
+  [{ title: "Revocation announced", hint: "from a canary's writer to its listener", format: format.seconds, isLogarithmic: true }, (stretch) => [
+    { name: "half within", colour: "c1", spansGaps: true, values: stretch.percentile(PROPAGATION, {}, 0.5) },
+    { name: "99 % within", colour: "c2", spansGaps: true, values: stretch.percentile(PROPAGATION, {}, 0.99) },
+  ]],
   [{ title: "Redis round trip", hint: "of one question every two seconds", format: format.seconds }, (stretch) => [
     { name: "round trip", colour: "c4", isFilled: true, values: stretch.gauge("redis_round_trip_seconds").map((value) => value || null) },
   ]],
   [{ title: "Redis commands", hint: "per second, all clients of it", format: format.count }, (stretch) => [
     { name: "commands", colour: "c6", isFilled: true, values: stretch.gauge("redis_operations_per_second") },
+  ]],
+  [{ title: "Redis memory", hint: "in use", format: format.bytes, isBinary: true }, (stretch) => [
+    { name: "in use", colour: "c3", isFilled: true, values: stretch.gauge("redis_used_memory_bytes").map((value) => value || null) },
   ]],
 ].map(([options, lines]) => ({ chart: new Chart(options), lines }));
 
@@ -130,6 +139,18 @@ function draw() {
   for (const { chart, lines } of CHARTS) chart.show(stretch.times, lines(stretch), toS - windowS, toS);
 }
 
+/** Take in all samples that there are; an answer holds some only. Return whether any was new. */
+async function catchUp() {
+  let isNew = false;
+  for (let isAll = false; !isAll; ) {
+    const { parts, is_all: hasAll } = await get("samples", { after: samples.newestS || "" });
+    const hasMore = samples.add(parts);
+    isNew ||= hasMore;
+    isAll = hasAll || !hasMore;
+  }
+  return isNew;
+}
+
 let isShown = false;
 export const show = () => {
   isShown = true;
@@ -151,7 +172,7 @@ export function begin(onState) {
   }
   const ask = async () => {
     try {
-      const isNew = samples.add(await get("samples", { after: samples.newestS || "" }));
+      const isNew = await catchUp();
       const now = samples.last(windowS);
       onState(now.newest("redis_up") === 0 ? ["bad", "Redis is away"] : Date.now() / 1000 - samples.newestS > 20 ? ["warn", "no new samples"] : ["good", "live"]);
       if (isNew && isShown) draw();
