@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from app.clients import LONGEST_TTL_S
 from app.errors import ConfigError
+from app.sentinel_url import SCHEME, SentinelUrl
 from app.topology import start_up_nodes
 
 
@@ -139,9 +140,11 @@ def _problem_with_quoted(value: str) -> str | None:
 def _problem_with_redis_url(value: str) -> str | None:
     if value.startswith("cluster:"):
         return _problem_with_start_up_nodes(value)
+    if value.startswith(SCHEME):
+        return SentinelUrl.problem(value)
     parts = _split_url(value)
     if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
-        return "must be a URL that begins with redis://, rediss://, unix:// or cluster://"
+        return "must begin with redis://, rediss://, unix://, sentinel:// or cluster://"
     return None
 
 

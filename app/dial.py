@@ -8,6 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import redis
+from app.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,21 @@ class Dial:
 
         ConnectionRefusedError, when nobody listens there at all.
         """
+        return self._reach(within_s)
+
+    def check(self, wire: Wire, deadline: float) -> None:
+        """Raise ConnectionError when what has been reached is not what it should be."""
+
+    def is_due(self) -> bool:
+        """Tell whether `vouch` wants to be asked, though there is nothing else to ask."""
+        return False
+
+    def vouch(self, wire: Wire, heard_at: float, deadline: float) -> None:
+        """Raise ConnectionError when what has been reached is not any more what it should be."""
+
+    def _reach(self, within_s: float, **where: Any) -> Reached:
         patience_s = max(0.001, min(within_s, self._timeout_s))
-        options = {**self._pool.connection_kwargs, "socket_connect_timeout": patience_s}
+        options = {**self._pool.connection_kwargs, "socket_connect_timeout": patience_s, **where}
         # Not by make_connection(): a pool has a most, and each line that was ever lost counts.
         connection: Any = self._pool.connection_class(**options)
         try:

@@ -16,12 +16,12 @@ from typing import Any
 
 import hiredis
 
-from app.dial import Dial
 from app.errors import StoreUnavailable
 from app.login import Login
 from app.pause import Pause
-from app.tide import UNKNOWN, Server, Tide
-from app.wire import Command, Loss, News, Wire, Work, has_answers
+from app.sentinels import dial_to
+from app.tide import Server, Tide
+from app.wire import Command, Loss, News, Wire, Work, has_answers, is_demotion
 
 __all__ = ["Command", "Line", "Loss", "News", "Work"]
 
@@ -47,19 +47,17 @@ class Line:
         monotonic: Callable[[], float] = time.monotonic,
         tide: Tide | None = None,
     ) -> None:
-        self._dial = Dial(url, timeout_s)
+        self._dial = dial_to(url, timeout_s, heartbeat_s, monotonic)
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._watched = watched
         self._count = count
         self._monotonic = monotonic
         self._pause = Pause(pause_s, monotonic)
-        self._tide = tide
-        self._server = Server()
+        self._tide, self._server = tide, Server()
         self._wire: Wire | None = None
         self._poll: Callable[[float], object] = lambda _: ()
-        self._heard_at = -math.inf
-        self._deadline = -math.inf
+        self._heard_at = self._deadline = -math.inf
         self._is_down = self._is_tracking = False
         self._name = "redis"
         self.known_until = -math.inf  # when `news` last had every change for certain
@@ -96,8 +94,8 @@ class Line:
         if self._tide and self._tide.is_dirty():
             try:
                 self._tide.raise_mark(self.ask)
-            except ConnectionError:
-                self.close()  # It is looked at again before it is trusted again.
+            except ConnectionError:  # Look at it again before it is trusted again.
+                self.close()
                 raise
 
     def feed(self) -> str:
@@ -107,11 +105,10 @@ class Line:
     def ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         """Send commands together and return their replies, within one timeout in all.
 
-        `meanwhile` is done while Redis answers: to be woken costs more than to come late.
-        A line that has to be made first has one timeout more. Raises StoreUnavailable when that
-        cannot be had. An error reply is returned as a hiredis.ReplyError. Changes that are
-        announced meanwhile are left in `news` for after the caller has noted the replies, which
-        they may overtake.
+        `meanwhile` is done while Redis answers: to be woken costs more than to come late. A line
+        that has to be made first has one timeout more. Raises StoreUnavailable when that cannot be
+        had; an error reply is returned as a hiredis.ReplyError. What is announced meanwhile is left
+        in `news` for after the caller has noted the replies, which it may overtake.
         """
         self.send(commands)
         try:
@@ -135,6 +132,8 @@ class Line:
             if wire is None:
                 self._deadline += 0.0 if deadline else self._timeout_s
                 wire = self._connect(self._deadline)
+            else:
+                self._dial.vouch(wire, self._heard_at, self._deadline)
             wire.send(commands, self._deadline)
         except _FAILURES as error:
             self._give_up(error)
@@ -156,11 +155,13 @@ class Line:
             raise
         self._count("redis_round_trips")
         self._heard_at = -math.inf if wire.is_flooded() else self._monotonic()
-        if self._is_tracking and has_answers(replies):
-            self.known_until = max(self.known_until, self._heard_at)
         if self._is_down:
             self._is_down = False
             log.warning("%s answers again", self._name)
+        if self._is_tracking and has_answers(replies):
+            self.known_until = max(self.known_until, self._heard_at)
+        elif any(map(is_demotion, replies)):
+            self._lose(ConnectionError("it is a replica now"))
         return replies
 
     def lift_pause(self) -> bool:
@@ -170,9 +171,7 @@ class Line:
     def close(self) -> None:
         """Hang up. Everything that was learned on this line is in doubt; a question mends it."""
         self._is_tracking = False
-        self._note_unconfirmed()
-        if self._tide and self._wire and self._wire.may_have_missed():
-            self._tide.saw([UNKNOWN], self._server)
+        self._note_unconfirmed(is_lost=True)
         if self._watched and not (self.news and isinstance(self.news[-1], Loss)):
             self.news.append(Loss(self.known_until))
         self.known_until = -math.inf
@@ -180,27 +179,28 @@ class Line:
             self._wire.close()
             self._wire = None
 
-    def _note_unconfirmed(self) -> None:
+    def _note_unconfirmed(self, *, is_lost: bool = False) -> None:
         if self._tide and self._wire:
-            self._tide.saw(self._wire.take_unconfirmed(), self._server)
+            self._tide.saw(self._wire.take_unconfirmed(is_lost), self._server)
 
     def _open_wire(self) -> Wire | None:
         """Return the wire if it is still open: to find that out here costs nobody an answer."""
         if self._wire and self._wire.poll(0):
-            try:
-                self._wire.receive()
-            except (OSError, hiredis.HiredisError) as error:
-                self._lose(error)
+            self._receive(self._wire)
         return self._wire
+
+    def _receive(self, wire: Wire) -> bool:
+        try:
+            wire.receive()
+        except _FAILURES as error:
+            self._lose(error)
+        return self._wire is not None
 
     def _receive_news(self) -> bool:
         wire: Wire = self._wire  # type: ignore[assignment]
-        try:
-            wire.receive()
-        except (OSError, hiredis.HiredisError) as error:
-            self._lose(error)
+        if not self._receive(wire):
             return False
-        if wire.is_flooded():
+        if wire.is_flooded() or self._dial.is_due():
             return self._is_alive()
         self._heard_at = self.known_until = self._monotonic()
         return True
@@ -221,6 +221,7 @@ class Line:
         login = Login(reached.user, reached.password, reached.db, self._watched)
         try:
             why_not = login.over(wire, deadline)
+            self._dial.check(wire, deadline)
             if self._tide:
                 self._server = self._tide.check(lambda *each: wire.exchange(each, deadline))
         except BaseException:
@@ -231,8 +232,7 @@ class Line:
             log.warning("%s announces no changes, so it is asked: %s", self._name, why_not)
         if self._tide and self._is_tracking:
             self._tide.follow(wire, self._server)
-        self._poll = wire.poll
-        self._wire = wire
+        self._poll, self._wire = wire.poll, wire
         self._count("redis_connections")
         return wire
 

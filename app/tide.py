@@ -22,11 +22,10 @@ from typing import Any
 
 from app.lua import Ask, Script
 from app.tide_file import TideFile
-from app.wire import Command, Wire
+from app.wire import UNKNOWN, Command, Wire
 
 KEY = "tide:{dataset}"
 _MOST_CHANGES = 10_000
-UNKNOWN = "more than is known"
 _AGAIN_S = 86_400 + 120
 """No token lives longer, margins included (see redis/not_before.lua)."""
 

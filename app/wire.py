@@ -25,6 +25,9 @@ _FLOOD_BYTES = 4_096
 acknowledged: only an answer to a question tells that they have all arrived. A unix socket holds at
 least twice as much, however small the messages."""
 
+UNKNOWN = "more than is known"
+"""Stands for the names of keys that may have changed."""
+
 _LOOKS = 60
 """How often to look for an answer before sleeping until it comes. Redis mostly answers within 20
 microseconds, and to fall asleep and be woken costs more CPU than that; others run meanwhile."""
@@ -121,15 +124,16 @@ class Wire:
         self._unproven_bytes = 0
         return is_flooded
 
-    def take_unconfirmed(self) -> list[str]:
-        """Return the names of changed keys that were read past `confirmed_bytes`."""
-        names, self._unconfirmed = self._unconfirmed, []
-        return names
+    def take_unconfirmed(self, is_last: bool) -> list[str]:
+        """Return the names of changed keys that were read past `confirmed_bytes`.
 
-    def may_have_missed(self) -> bool:
-        """Tell whether changes that nobody has confirmed may have been left behind in Redis."""
+        The last time with UNKNOWN, when more of them may have been left behind in Redis.
+        """
+        names, self._unconfirmed = self._unconfirmed, []
         past = self._received_bytes - self.confirmed_bytes
-        return min(past, self._unproven_bytes) >= _FLOOD_BYTES
+        if is_last and min(past, self._unproven_bytes) >= _FLOOD_BYTES:
+            names.append(UNKNOWN)
+        return names
 
     def arrived_bytes(self) -> tuple[int, int]:
         """Return how much has been read, and how much has come, read or not. From any thread."""
@@ -216,6 +220,11 @@ def _pack(commands: tuple[Command, ...]) -> bytes:
     except UnicodeEncodeError:
         raw = (tuple(str(part).encode("utf-8", "surrogateescape") for part in c) for c in commands)
         return b"".join(map(pack, raw))
+
+
+def is_demotion(reply: object) -> bool:
+    """Tell whether a reply says that this Redis is a replica, which takes no changes."""
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith("READONLY")
 
 
 def _as_map(command: Command, reply: Any) -> Any:

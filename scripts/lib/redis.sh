@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034  # NOW and EXIT_STATUS are read by the scripts
 # Redis, through redis-cli. The command line is built here and nowhere else.
 #
-# REDIS_URL (redis://, rediss://, unix://, cluster://) or REDIS_SOCKET says where, else $RUN_DIR/demo.env.
+# REDIS_URL (redis://, rediss://, unix://, sentinel://, cluster://) or REDIS_SOCKET says where, else $RUN_DIR/demo.env.
 # A password travels in the environment of redis-cli, never among its arguments.
 
 LUA_DIR=$ROOT/redis
@@ -30,7 +30,8 @@ redis_find() {
     unix-socket:*) redis_at_socket "${VALUE#*:}" ;;
     redis://* | rediss://* | unix://*) redis_at_url "$VALUE" ;;
     cluster://*) redis_at_cluster "${VALUE#*://}" ;;
-    *) refuse "REDIS_URL must begin with redis://, rediss://, unix:// or cluster://" ;;
+    sentinel://*) redis_at_sentinels "${VALUE#*://}" ;;
+    *) refuse "REDIS_URL must begin with redis://, rediss://, unix://, sentinel:// or cluster://" ;;
   esac
 }
 

@@ -26,8 +26,8 @@ settle_settings() {
   [[ $WORKERS =~ ^[1-9][0-9]{0,2}$ ]] || fail 2 "WORKERS is '$WORKERS': a number from 1 to 999 is needed"
   check_address
   check_one_of ALG "$ALG" ES256 EdDSA RS256 HS256
-  [[ -z $REDIS_URL || $REDIS_URL =~ ^(redis|rediss|unix|cluster)://. ]] ||
-    fail 2 "REDIS_URL is '${REDIS_URL%%:*}:…': redis://, rediss://, unix:// or cluster:// is needed"
+  [[ -z $REDIS_URL || $REDIS_URL =~ ^(redis|rediss|unix|sentinel|cluster)://. ]] ||
+    fail 2 "REDIS_URL is '${REDIS_URL%%:*}:…': redis://, rediss://, unix://, sentinel:// or cluster:// is needed"
 
   local host=$HTTP_ADDR
   [ "$host" != 0.0.0.0 ] || host=127.0.0.1

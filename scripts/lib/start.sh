@@ -22,5 +22,7 @@ source "$LIB/json.sh"
 source "$LIB/table.sh"
 # shellcheck source=checks.sh
 source "$LIB/checks.sh"
+# shellcheck source=sentinels.sh
+source "$LIB/sentinels.sh"
 # shellcheck source=redis.sh
 source "$LIB/redis.sh"

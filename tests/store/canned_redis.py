@@ -27,15 +27,19 @@ def willing(command: list[str]) -> Reply:
 
 
 class CannedRedis:
-    """Listens on a unix socket. `reply` answers each command; `asked` has them all."""
+    """Listens on a unix socket or a port. `reply` answers each command; `asked` has them all."""
 
-    def __init__(self, path: Path, reply: Callable[[list[str]], Reply] = willing) -> None:
-        self.url = f"unix://{path}"
+    def __init__(self, path: Path | None, reply: Callable[[list[str]], Reply] = willing) -> None:
+        if path:
+            self.url = f"unix://{path}"
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(str(path))
+            self._listener.listen(16)
+        else:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            self.url = "redis://{}:{}".format(*self._listener.getsockname())
         self.reply = reply
         self.asked: list[list[str]] = []
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(path))
-        self._listener.listen(16)
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()

@@ -1,0 +1,146 @@
+"""One primary, two replicas and three sentinels, as real processes in a folder of their own."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import redis
+from tests.processes import is_alive, state_of, until
+from tests.stack import free_port
+
+SERVICE = "gate"
+PASSWORD, SENTINEL_PASSWORD = "p@ss/word%", "watch:ful"
+QUOTED = "p%40ss%2Fword%25"
+DOWN_AFTER_MS = 1000
+
+
+class Node:
+    """A redis-server or a sentinel."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.options = options
+        directory.mkdir()
+
+    def start(self, *more: str) -> "Node":
+        command = ["redis-server", *self.options, *more, "--port", str(self.port)]
+        command += ["--bind", "127.0.0.1", "--dir", str(self.directory)]
+        log = (self.directory / "log").open("ab")
+        self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        log.close()
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def client(self, password: str = PASSWORD) -> "redis.Redis":
+        return redis.Redis(
+            port=self.port, password=password, decode_responses=True, protocol=2, socket_timeout=2
+        )
+
+    def ask(self, *command: str, password: str = PASSWORD) -> Any:
+        """Run a command, over a connection of its own; None when there is no answer."""
+        with contextlib.suppress(redis.RedisError), self.client(password) as client:
+            return client.execute_command(*command)
+        return None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+        until(lambda: state_of(self.pid) == "T", what="it stops")
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+
+class SentinelGroup:
+    """`primary` is who was it at the beginning; `named` who the sentinels say it is now."""
+
+    def __init__(self, *options: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="sentinel-"))
+        login = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
+        shared = (*login, "--appendonly", "yes", "--save", "", *options)
+        shared = (*shared, "--repl-diskless-sync-delay", "0")
+        self.nodes = [Node(self.directory / f"redis-{n}", *shared) for n in range(3)]
+        self.primary, *self.replicas = self.nodes
+        self.sentinels: list[Node] = []
+
+    def start(self) -> "SentinelGroup":
+        self.primary.start()
+        for replica in self.replicas:
+            replica.start("--replicaof", "127.0.0.1", str(self.primary.port))
+        until(self.is_replicating, 20, "replicas are up")
+        self.sentinels = [self._sentinel(number) for number in range(3)]
+        until(lambda: all(map(self._knows_all, self.sentinels)), 20, "sentinels know each other")
+        return self
+
+    def _sentinel(self, number: int) -> Node:
+        directory = self.directory / f"sentinel-{number}"
+        node = Node(directory, str(directory / "sentinel.conf"), "--sentinel")
+        watched = {
+            "monitor": f"127.0.0.1 {self.primary.port} 2",
+            "auth-pass": PASSWORD,
+            "down-after-milliseconds": str(DOWN_AFTER_MS),
+            "failover-timeout": "3000",
+            "parallel-syncs": "2",
+        }
+        lines = [f"sentinel {name} {SERVICE} {value}" for name, value in watched.items()]
+        lines += [f"requirepass {SENTINEL_PASSWORD}", f"sentinel sentinel-pass {SENTINEL_PASSWORD}"]
+        (directory / "sentinel.conf").write_text("\n".join(lines) + "\n")
+        return node.start()
+
+    def is_replicating(self) -> bool:
+        """Tell whether both replicas have all that the primary has."""
+        role = self.primary.ask("ROLE")
+        return bool(role) and [one[2] for one in role[2]] == [str(role[1])] * 2
+
+    def _knows_all(self, sentinel: Node) -> bool:
+        flat = sentinel.ask("SENTINEL", "MASTER", SERVICE, password=SENTINEL_PASSWORD) or []
+        found = dict(zip(flat[::2], flat[1::2], strict=True))
+        return [found.get(name) for name in ("num-slaves", "num-other-sentinels")] == ["2", "2"]
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        return f"sentinel://:{QUOTED}@{hosts}/{SERVICE}?sentinel_password={SENTINEL_PASSWORD}"
+
+    def named(self) -> set[int]:
+        """Return the ports that the sentinels give as the primary's."""
+        question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        answers = [one.ask(*question, password=SENTINEL_PASSWORD) for one in self.sentinels]
+        return {int(port) for _, port in filter(None, answers)}
+
+    def node_at(self, port: int) -> Node:
+        return next(node for node in self.nodes if node.port == port)
+
+    def stop(self) -> None:
+        for node in [*self.sentinels, *self.nodes]:
+            if is_alive(node.pid):
+                node.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> "SentinelGroup":
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

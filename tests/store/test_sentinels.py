@@ -1,0 +1,195 @@
+"""Which Redis sentinels name, when it is believed, and how long they may take."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from app.errors import StoreUnavailable
+from app.line import Line
+from tests.processes import until
+from tests.store.canned_redis import CannedRedis, Reply, willing
+from tests.store.feed_harness import RedisServer
+
+TIMEOUT_S = 1.5
+SCHEDULING_S = 0.5
+"""What a busy machine may add to any wait."""
+
+
+def naming(port: int, epoch: int = 1) -> Callable[[list[str]], Reply]:
+    """Answer as a sentinel that knows this port as the primary's."""
+
+    def reply(command: list[str]) -> Reply:
+        match command:
+            case ["SENTINEL", "MASTER", *_]:
+                return b"%%1\r\n+config-epoch\r\n+%d\r\n" % epoch
+            case ["SENTINEL", *_]:
+                return b"*2\r\n+127.0.0.1\r\n+%d\r\n" % port
+        return willing(command)
+
+    return reply
+
+
+def silent(_: list[str]) -> Reply:
+    return None
+
+
+def knows_nobody(command: list[str]) -> Reply:
+    if command[:2] == ["SENTINEL", "MASTER"]:
+        return b"-ERR No such master with that name\r\n"
+    return b"_\r\n" if command[0] == "SENTINEL" else willing(command)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[list[RedisServer]]:
+    with RedisServer() as one, RedisServer() as other:
+        yield [one, other]
+
+
+@pytest.fixture
+def sentinels() -> Iterator[list[CannedRedis]]:
+    found = [CannedRedis(None, silent) for _ in range(3)]
+    yield found
+    for one in found:
+        one.close()
+
+
+@pytest.fixture
+def line(sentinels: list[CannedRedis]) -> Iterator[Line]:
+    """Its heartbeat is short, so that it has to ask the sentinels all the time."""
+    with closing(line_by(sentinels, TIMEOUT_S)) as line:
+        yield line
+
+
+def line_by(sentinels: list[CannedRedis], timeout_s: float) -> Line:
+    hosts = ",".join(one.url.removeprefix("redis://") for one in sentinels)
+    return Line(f"sentinel://{hosts}/gate", timeout_s=timeout_s, heartbeat_s=0.02, pause_s=0.02)
+
+
+def port_asked(line: Line) -> int:
+    """Return which Redis answers; 0 when none does."""
+    try:
+        return int(line.ask(("CONFIG", "GET", "port"))[0]["port"])
+    except StoreUnavailable:
+        return 0
+
+
+def wait_a_heartbeat() -> None:
+    now = time.monotonic()
+    until(lambda: time.monotonic() > now + 0.03)
+
+
+def test_sentinel_that_knows_of_the_latest_failover_is_believed(
+    servers: list[RedisServer], sentinels: list[CannedRedis], line: Line
+) -> None:
+    """One against two, wherever it stands in the URL; and again when another knows better."""
+    one, other = servers
+    for newest in range(3):
+        for number, sentinel in enumerate(sentinels):
+            is_newest = number == newest
+            sentinel.reply = naming(one.port if is_newest else other.port, 3 if is_newest else 2)
+        wait_a_heartbeat()
+        until(lambda: port_asked(line) == one.port)
+        wait_a_heartbeat()
+        assert one.port == port_asked(line)
+        line.close()
+
+
+def test_line_to_a_primary_that_was_replaced_is_given_up(
+    servers: list[RedisServer], sentinels: list[CannedRedis], line: Line
+) -> None:
+    """It answers, and says that it is the primary; the sentinels know better."""
+    one, other = servers
+    for sentinel in sentinels:
+        sentinel.reply = naming(one.port)
+    assert one.port == port_asked(line)
+    assert line.is_current()
+    sentinels[2].reply = naming(other.port, epoch=2)
+    wait_a_heartbeat()
+    assert not line.is_current()
+    until(lambda: port_asked(line) == other.port)
+
+
+def test_replica_is_not_believed(
+    servers: list[RedisServer], sentinels: list[CannedRedis], line: Line
+) -> None:
+    """Whoever the sentinels name has to say itself that it is the primary."""
+    one, _ = servers
+    for sentinel in sentinels:
+        sentinel.reply = naming(one.port)
+    assert one.port == port_asked(line)
+    with one.client() as client:
+        client.replicaof("127.0.0.1", "1")
+        try:
+            wait_a_heartbeat()
+            assert not line.is_current()
+            with pytest.raises(StoreUnavailable, match="try again"):
+                line.ask(("PING",))
+        finally:
+            client.replicaof("NO", "ONE")
+    until(lambda: port_asked(line) == one.port)
+
+
+def test_answer_of_a_replica_that_it_takes_no_changes_ends_the_line(
+    servers: list[RedisServer],
+) -> None:
+    """Without sentinels too: whatever leads there may lead to another one the next time."""
+    with closing(Line(servers[0].tcp_url, timeout_s=5)) as line, servers[0].client() as client:
+        line.ask(("PING",))
+        assert line.is_current()
+        client.replicaof("127.0.0.1", "1")
+        try:
+            (reply,) = line.ask(("SET", "revoked:a", "x"))
+            assert "READONLY" in str(reply)
+            assert not line.is_current()
+        finally:
+            client.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize("silence", [silent, knows_nobody])
+def test_one_sentinel_that_answers_is_enough(
+    servers: list[RedisServer],
+    sentinels: list[CannedRedis],
+    line: Line,
+    silence: Callable[[list[str]], Reply],
+) -> None:
+    """Those that do not answer are asked again later, and until then cost no request anything."""
+    for sentinel in sentinels[:2]:
+        sentinel.reply = silence
+    sentinels[2].reply = naming(servers[0].port)
+    until(lambda: port_asked(line) == servers[0].port)
+    took_s = []
+    for _ in range(12):
+        wait_a_heartbeat()
+        began = time.monotonic()
+        assert servers[0].port == port_asked(line)
+        took_s.append(time.monotonic() - began)
+    assert sum(one > TIMEOUT_S / 3 for one in took_s) <= 2, took_s
+
+
+def test_no_sentinel_is_no_answer_within_the_bound(line: Line) -> None:
+    """Three that are silent take no more time than one."""
+    for _ in range(3):
+        began = time.monotonic()
+        assert 0 == port_asked(line)
+        assert time.monotonic() - began < TIMEOUT_S / 2 + SCHEDULING_S
+
+
+def test_sentinels_that_are_gone_stop_nobody_who_is_busy(
+    servers: list[RedisServer], sentinels: list[CannedRedis]
+) -> None:
+    """Within half a second of silence nobody can have been replaced; after it, nobody knows."""
+    for sentinel in sentinels:
+        sentinel.reply = naming(servers[0].port)
+    with closing(line_by(sentinels, timeout_s=0.15)) as line:
+        until(lambda: port_asked(line) == servers[0].port)
+        for sentinel in sentinels:
+            sentinel.close()
+        busy_until = time.monotonic() + 0.7
+        while time.monotonic() < busy_until:
+            assert ["PONG"] == line.ask(("PING",))
+        silent_until = time.monotonic() + 0.6
+        until(lambda: time.monotonic() > silent_until)
+        assert not line.is_current()
+        assert 0 == port_asked(line)
