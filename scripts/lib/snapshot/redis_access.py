@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from doctor.places import ROOT, run_dir, setting
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 import redis
+from app.topology import start_up_nodes
 
 from .outcome import Failed, Refused, first_line
 
@@ -26,13 +29,30 @@ Command = tuple[str | bytes | int, ...]
 class Access:
     """A connection that asks many things at once, and walks over the keys in bounded memory."""
 
-    def __init__(self, client: redis.Redis, place: str) -> None:
+    def __init__(self, client: Any, place: str) -> None:
         self._client: Any = client
         self.place = place
 
     def primaries(self) -> list[Any]:
         """Return every server that holds keys of its own."""
-        return [self._client]
+        if not isinstance(self._client, RedisCluster):
+            return [self._client]
+        cluster: Any = self._client
+        return [cluster.get_redis_connection(node) for node in cluster.get_primaries()]
+
+    def layout(self) -> tuple[str, ...]:
+        """Return which servers hold the keys, and which slots each of a cluster has.
+
+        When it is the same before and after a walk over all keys, none has moved behind it, nor
+        has a server that knew less taken over. Raises Failed while slots are moving.
+        """
+        with self._failing_as_one_line():
+            found = [f"{one.info('server')['run_id']} {_slots(one)}" for one in self.primaries()]
+        if any("moving" in one for one in found):
+            raise Failed(
+                f"Redis at {self.place}: slots are moving between its nodes; wait for them"
+            )
+        return tuple(sorted(found))
 
     def scan(self, prefix: str) -> Iterator[list[bytes]]:
         """Yield the keys with a prefix, a few hundred at a time, never all at once.
@@ -77,28 +97,51 @@ class Access:
 
     def now_s(self) -> int:
         """Return Redis's time: one clock for all that ops do."""
-        return int(self.do(("TIME",))[0][0])
+        with self._failing_as_one_line():
+            return int(self.primaries()[0].time()[0])
 
     @contextmanager
     def _failing_as_one_line(self) -> Iterator[None]:
         try:
             yield
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, RedisClusterException, OSError) as error:
             self.certain(error)
 
 
 def connect() -> Access:
     """Connect to the Redis that REDIS_URL, REDIS_SOCKET or the stack under RUN_DIR names."""
     url = _url()
-    options: dict[str, Any] = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": 5.0}
     try:
-        client = redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **options)
-        access = Access(client, _place(url))
+        access = Access(_client(url), _place(url))
     except ValueError as error:
         # Not the error itself: it may quote a password.
         raise Refused("REDIS_URL cannot be read: redis://user:password@host:port/db") from error
-    access.do(("PING",))
+    except RedisClusterException as error:
+        raise Failed(f"Redis at {_place(url)}: {first_line(error)}") from error
+    access.now_s()
     return access
+
+
+def _client(url: str) -> Any:
+    options: dict[str, Any] = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": 5.0}
+    if not url.startswith("cluster://"):
+        return redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **options)
+    who, addresses = start_up_nodes(url)
+    user, _, password = who.removesuffix("@").partition(":")
+    options |= {"username": unquote(user) or None, "password": unquote(password) or None}
+    places = [address.rpartition(":") for address in addresses]
+    node: Any = ClusterNode
+    nodes = [node(host.strip("[]"), int(port)) for host, _, port in places]
+    return RedisCluster(startup_nodes=nodes, protocol=2, **options)
+
+
+def _slots(server: Any) -> str:
+    """Return a cluster node's own slots, as it says it; "" for a Redis alone."""
+    if server.info("cluster")["cluster_enabled"] == 0:
+        return ""
+    nodes = server.execute_command("CLUSTER NODES").values()
+    own = next(node for node in nodes if "myself" in node["flags"])
+    return "moving" if own["migrations"] else str(own["slots"])
 
 
 def _url() -> str:
@@ -109,8 +152,8 @@ def _url() -> str:
     if not found:
         hint = f"or start the stack ({run_dir()}/demo.env names none)"
         raise Failed(f"no Redis to talk to: set REDIS_URL or REDIS_SOCKET, {hint}")
-    if not found.startswith(("redis://", "rediss://", "unix://")):
-        raise Refused("REDIS_URL must begin with redis://, rediss:// or unix://")
+    if not found.startswith(("redis://", "rediss://", "unix://", "cluster://")):
+        raise Refused("REDIS_URL must begin with redis://, rediss://, unix:// or cluster://")
     return found
 
 

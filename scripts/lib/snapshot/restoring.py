@@ -98,11 +98,13 @@ def restore(
     The old data set goes first and the new one comes last: in between nothing is accepted and
     nothing minted (redis/dataset.lua), whenever this process is killed.
     """
-    dataset_id = secrets.token_hex(4)
+    dataset_id, layout = secrets.token_hex(4), access.layout()
     access.eval("restore_begin", "dataset", dataset_id, access.now_s())
     try:
         filling.clear(access, progress)
         written = filling.fill(connection, access, snapshot, progress)
+        if access.layout() != layout:
+            raise Failed("Redis changed hands meanwhile")
         access.eval("not_before", "notbefore:*")
         access.eval("restore_end", "dataset", dataset_id, access.now_s())
     except (Exception, KeyboardInterrupt) as error:

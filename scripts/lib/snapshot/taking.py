@@ -110,6 +110,7 @@ def take(
     postgres.migrate(connection)
     before = catalogue.newest(catalogue.all_of(connection))
     began_s = access.now_s()
+    layout = access.layout()
     reader = Reader(access)
     dataset_id = reader.dataset_id()
     snapshot_id = before.id + 1 if before else 1
@@ -125,7 +126,10 @@ def take(
     is_continued = before is not None and before.dataset_id == dataset_id
     last = StreamEnd(before.audit_last_id, before.audit_added) if before and is_continued else None
     kept = audit_trail.keep(connection, access, dataset_id, last, progress)
-    _check_nothing_lost(reader, dataset_id, counts["clients"], before, options.accept_loss)
+    if (access.layout(), reader.dataset_id()) != (layout, dataset_id):
+        raise Failed("Redis lost its data meanwhile, was restored, or changed hands: take it again")
+    if not options.accept_loss:
+        _check_nothing_lost(counts["clients"], before)
     snapshot = Snapshot(
         id=snapshot_id,
         taken_at=datetime.fromtimestamp(began_s, UTC),
@@ -141,13 +145,9 @@ def take(
     return Taken(snapshot, _outdated(connection, options.keep), reader.left_out, kept)
 
 
-def _check_nothing_lost(
-    reader: Reader, dataset_id: str, clients: int, before: Snapshot | None, is_accepted: bool
-) -> None:
+def _check_nothing_lost(clients: int, before: Snapshot | None) -> None:
     """Raise Failed when this would be a snapshot of a disaster, which nobody wants to restore."""
-    if reader.dataset_id() != dataset_id:
-        raise Failed("the data set changed meanwhile: Redis lost its data, or was restored")
-    if before and clients * 2 < before.clients and not is_accepted:
+    if before and clients * 2 < before.clients:
         raise Failed(
             f"Redis has {clients:,} clients, {before} had {before.clients:,}: was its data lost?"
             " If that is meant: --accept-loss"
