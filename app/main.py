@@ -127,6 +127,7 @@ def _access(config: DashboardConfig, timeout_s: float) -> Access:
     line_to = partial(_line_to, timeout_s=timeout_s)
     return Access(
         view=line_to(config.redis_url),
+        can_list=not config.redis_url.startswith("cluster:"),
         sampling=line_to(config.redis_url),
         change=line_to(config.admin_redis_url) if config.admin_token else None,
         admin_token=config.admin_token,
@@ -188,7 +189,9 @@ def _dashboard(
     if access.sampling:
         Sampler(Counted(metrics, verifier.now), history, access.sampling).start()
     cache_stats = CacheStatsEndpoint(metrics, config.warm_tokens)
-    return admin_app(access, store, journal, history, verifier, cache_stats, config.realm)
+    return admin_app(
+        access, store, journal, history, verifier, cache_stats, config.realm, metrics.count
+    )
 
 
 def _forget(_: object) -> None:

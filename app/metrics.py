@@ -40,6 +40,7 @@ COUNTERS = {
     "tokens_revoked": "Tokens revoked through /revoke.",
     "client_authentications_failed": "Requests with a wrong secret, or of nobody.",
     "client_authentications_throttled": "Of these, those told to slow down.",
+    "dashboard_sign_ins_failed": "Wrong admin tokens shown to the dashboard.",
     "tokens_verified": "Signatures verified because a token was not in memory.",
     "stale_decisions": "Calls allowed by what was known before Redis was lost, where declared.",
     "standings_learnt": "Times that Redis was asked about a token before a decision.",

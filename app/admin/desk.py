@@ -1,12 +1,13 @@
 """Who may change something here: whoever has signed in. What they did goes into the audit trail."""
 
+import logging
 from collections.abc import Callable
 
 import falcon
 
 from app import audit
 from app.admin.documents import read_object
-from app.admin.problems import NotSignedIn, ReadOnly
+from app.admin.problems import NotSignedIn, ReadOnly, TooManyTries
 from app.admin.registry import Registry
 from app.admin.session import Sessions, Tries
 from app.bearer import bearer
@@ -15,6 +16,8 @@ from app.errors import NoToken
 from app.journal import Journal
 
 _WHO = "admin"
+
+log = logging.getLogger("portcullis.admin")
 
 
 class Desk:
@@ -26,7 +29,9 @@ class Desk:
         admin_token: str | None,
         journal: Journal,
         clock: Callable[[], float],
+        count: Callable[[str], None],
     ) -> None:
+        self._count = count
         self._registry = registry
         self._sessions = Sessions(admin_token) if admin_token else None
         self._tries = Tries()
@@ -44,10 +49,15 @@ class Desk:
             raise ReadOnly
         now, address = self._clock(), origin_of(req).address
         shown = read_object(req).get("token")
-        self._tries.check(address, now)
         try:
+            self._tries.check(address, now)
             session = self._sessions.begin(shown if isinstance(shown, str) else "", now)
+        except TooManyTries:
+            self._count("dashboard_sign_ins_failed")
+            raise
         except NotSignedIn:
+            self._count("dashboard_sign_ins_failed")
+            log.warning("wrong admin token from %s", address)
             self._tries.note_wrong(address, now)
             raise
         self.note(req, "admin_sign_in")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.admin.documents import fitting
-from app.admin.problems import NoSuchClient
+from app.admin.problems import CannotList, NoSuchClient
 from app.clients import CLIENT_ID, Client, Secret
 from app.errors import StoreUnavailable
 from app.line import Command
@@ -43,14 +43,17 @@ class Trail:
 class Directory:
     """The reading side of the dashboard."""
 
-    def __init__(self, line: Connection) -> None:
+    def __init__(self, line: Connection, *, can_list: bool = True) -> None:
         self._line = line
+        self._can_list = can_list
 
     def clients(self, cursor: str, part: str, now: float) -> tuple[list[Document], str]:
         """Return some clients, those with `part` in their id, and the cursor to go on with.
 
         Like SCAN: the cursor is "0" at the end, and a client may come twice.
         """
+        if not self._can_list:
+            raise CannotList
         found: list[str] = []
         deadline = time.monotonic() + _STEP_S
         while True:

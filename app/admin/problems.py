@@ -59,6 +59,16 @@ class NoSuchClient(OAuthError):
         super().__init__("there is no client of this id")
 
 
+class CannotList(OAuthError):
+    """SCAN sees one node of a cluster; half a list would be worse than none."""
+
+    status = 501
+    error = "cannot_list"
+
+    def __init__(self) -> None:
+        super().__init__("a cluster's clients cannot be listed: type the whole id of one")
+
+
 class ClientExists(OAuthError):
     status = 409
     error = "client_exists"

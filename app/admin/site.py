@@ -1,6 +1,6 @@
 """The dashboard's own wiring: which question stands at which path under /admin/."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from wsgiref.types import WSGIApplication
 
@@ -37,6 +37,7 @@ class Access:
     """
 
     view: Connection
+    can_list: bool = True
     sampling: Connection | None = None
     change: Connection | None = None
     admin_token: str | None = None
@@ -51,6 +52,7 @@ def admin_app(
     verifier: Verifier,
     cache_stats: object,
     realm: str,
+    count: Callable[[str], None],
 ) -> WSGIApplication:
     """Return the WSGI application for /admin/."""
     app = falcon.App(middleware=[Guard(access.hosts)])
@@ -59,8 +61,8 @@ def admin_app(
     app.add_error_handler(falcon.HTTPError, renderer.http_error)
     app.add_error_handler(OAuthError, renderer.oauth_error)
     registry = Registry(access.change, verifier.now) if access.change else None
-    desk = Desk(registry, access.admin_token, journal, verifier.now)
-    directory = Directory(access.view)
+    desk = Desk(registry, access.admin_token, journal, verifier.now, count)
+    directory = Directory(access.view, can_list=access.can_list)
     for path, file in page_files().items():
         app.add_route(f"/admin/{path}", file)
     app.add_route("/admin/cache/stats", cache_stats)

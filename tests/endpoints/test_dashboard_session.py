@@ -110,6 +110,8 @@ def wrong_tries(dashboard: Dashboard, count: int) -> list[int]:
 def test_sixth_wrong_try_within_a_minute_has_to_wait(dashboard: Dashboard) -> None:
     """Then not even the right token is looked at, for as long as Retry-After says."""
     assert [401] * 5 + [429] * 2 == wrong_tries(dashboard, 7)
+    metrics = dashboard.service.http.simulate_get("/metrics").text
+    assert "portcullis_dashboard_sign_ins_failed_total 7.0" in metrics
     headers = {"Content-Type": "application/json"}
     body = f'{{"token": "{ADMIN_TOKEN}"}}'
     answer = dashboard.ask("POST", "api/session", headers=headers, body=body)

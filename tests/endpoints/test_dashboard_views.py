@@ -8,7 +8,9 @@ import fakeredis
 import pytest
 
 from app.admin.history import History
+from app.admin.site import Access
 from tests.dashboard import Dashboard
+from tests.fake_line import AskingLine
 from tests.service import build_service, client_fields, secret_entry
 
 
@@ -116,6 +118,19 @@ def test_client_that_the_gateway_cannot_read_is_shown_as_such(looking: Dashboard
     found, _ = all_clients(looking)
     assert {"demo", "spoilt", "string"} == set(found)
     assert "unreadable" == found["spoilt"]["status"] == found["string"]["status"]
+
+
+def test_cluster_has_no_list_but_each_client_by_its_id(
+    redis_server: fakeredis.FakeServer, keys_dir: Path
+) -> None:
+    """A SCAN of one node would show some of them as if they were all."""
+    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
+    access = Access(view=AskingLine(connection), can_list=False)
+    dashboard = Dashboard(build_service(connection, keys_dir, access=access))
+    dashboard.service.add_client()
+    answer = dashboard.ask("GET", "api/clients")
+    assert (501, "cannot_list") == (answer.status_code, answer.json["error"])
+    assert "demo" == dashboard.get("api/clients/demo")["client_id"]
 
 
 def test_client_that_is_not_there_is_404(looking: Dashboard) -> None:

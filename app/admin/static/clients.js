@@ -190,7 +190,11 @@ export function begin() {
     page = 0;
     draw();
   };
-  $("#client-filter").addEventListener("submit", (event) => event.preventDefault());
+  // Enter shows the client whose whole id was typed, whether it is in the list or not.
+  $("#client-filter").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if ($("#client-search").value.trim()) showClient($("#client-search").value.trim());
+  });
   $("#client-search").addEventListener("input", redraw);
   $("#client-status").addEventListener("change", redraw);
   for (const [id, by] of [["#client-before", -1], ["#client-after", 1]]) {

@@ -9,7 +9,7 @@ import { labelsOf, recent, Samples } from "./samples.js";
 const PERIOD_MS = 2000;
 const SHADES = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"];
 const shades = new Map();
-const UNDECIDED = "store_unavailable";
+const UNDECIDED = ["store_unavailable", "overloaded"];
 const DURATION = "portcullis_request_duration_seconds";
 const PROPAGATION = "portcullis_revocation_propagation_seconds";
 const reason = (name) => `portcullis_decisions_total{reason="${name}"}`;
@@ -23,11 +23,11 @@ const refusals = (stretch) =>
 
 /** What the gate refused for a reason of the token's, and what it could not decide, apart. */
 function throughput(stretch) {
-  const refused = refusals(stretch).filter((name) => name !== UNDECIDED);
+  const refused = refusals(stretch).filter((name) => !UNDECIDED.includes(name));
   return [
     { name: "allowed", colour: "good", isFilled: true, values: stretch.rate(reason("ok")) },
     { name: "refused", colour: "warn", values: stretch.rate(...refused.map(reason)) },
-    { name: "undecided", colour: "bad", values: stretch.rate(reason(UNDECIDED)) },
+    { name: "undecided", colour: "bad", values: stretch.rate(...UNDECIDED.map(reason)) },
   ];
 }
 

@@ -118,11 +118,12 @@ const code = (text) => (text ? h("code", {}, text) : h("span", { class: "muted" 
 
 const EVENTS = [
   ...["mint", "revoke", "revoke_client", "revoke_all", "client_create", "client_scopes", "client_rotate"],
-  ...["client_disable", "client_enable", "client_delete", "route_set", "route_delete", "key_rotate", "key_retire", "admin_sign_in"],
+  ...["client_disable", "client_enable", "client_delete", "route_set", "route_delete", "key_rotate", "key_retire", "restore", "admin_sign_in"],
 ];
 const REASONS = [
   ...["no_token", "malformed", "bad_signature", "unknown_key", "wrong_type", "wrong_issuer", "wrong_audience", "expired", "not_yet_valid"],
-  ...["revoked", "spent", "client_disabled", "missing_scope", "unknown_route", "rate_limited", "store_unavailable"],
+  ...["revoked", "spent", "client_disabled", "missing_scope", "unknown_route", "rate_limited", "store_unavailable", "overloaded"],
+  ...["invalid_request", "invalid_client", "invalid_scope", "invalid_target", "unauthorized_client", "unsupported_grant_type", "temporarily_unavailable"],
 ];
 
 export const audit = () =>
