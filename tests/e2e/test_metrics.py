@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.test_gateway import GRANT
+from tests.observability.expressions import expressions, metrics_named
 from tests.processes import kill, until
 from tests.stack import Stack, free_port
 from tests.wire import ask, form, pipeline, request
@@ -147,18 +148,27 @@ def prometheus(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     command = ["prometheus", f"--config.file={folder}/prometheus.yml"]
     command += [f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log) as process:
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+        try:
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: is_ready(url), 30, what="Prometheus is ready")
+            yield url
+        finally:
+            process.kill()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def query(url: str, expression: str) -> list[Any]:
-    """What Prometheus answers; nothing while it is not ready."""
+    """What Prometheus answers."""
     target = f"{url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-    try:
-        with urllib.request.urlopen(target, timeout=5) as answer:
-            return list(json.load(answer)["data"]["result"])
-    except OSError:
-        return []
+    with urllib.request.urlopen(target, timeout=5) as answer:
+        return list(json.load(answer)["data"]["result"])
 
 
 def test_prometheus_scrapes_the_gateway_and_tells_its_sums(own: Stack, prometheus: str) -> None:
@@ -175,6 +185,15 @@ def test_prometheus_scrapes_the_gateway_and_tells_its_sums(own: Stack, prometheu
     until(lambda: sums(prometheus, "sum(portcullis_decisions_total)") == [decided], 30)
     quantile = "histogram_quantile(0.99, portcullis_request_duration_seconds_bucket)"
     assert query(prometheus, quantile)
+
+
+def test_alerts_and_dashboard_read_what_there_is(own: Stack, prometheus: str) -> None:
+    """Each metric that they name is in a scrape, and Prometheus evaluates each expression."""
+    own.redis.hset("snapshot", "taken_s", "1")
+    own.script("key", "rotate", "--delay-s", "3600")
+    until(lambda: metrics_named() <= {key[0] for key in scrape(own)}, what="every metric")
+    for expression in expressions().values():
+        query(prometheus, expression)
 
 
 def is_decision(key: tuple[str, ...]) -> bool:
