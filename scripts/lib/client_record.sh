@@ -151,18 +151,23 @@ find_client_ids() {
 # list_clients: fill the table, and LISTED_JSON, with every client: all are asked for through one
 # redis-cli, so that ten thousand take seconds.
 list_clients() {
-  local i questions=''
-  local -a answers=()
+  local i line questions=''
+  local -a lines=() answers=()
   LISTED_JSON=
   find_client_ids
   for ((i = 0; i < ${#IDS[@]}; i++)); do
     questions+="HMGET client:${IDS[i]} ${CLIENT_FIELDS[*]}"$'\n'"HGETALL used:${IDS[i]}"$'\n'
   done
+  mapfile -t lines < <(printf %s "$questions" | redis_cli 120 2>&1)
+  ANSWER="${lines[0]:-no answer}"
+  wait $! || redis_fail
   # In a cluster, redis-cli tells at each step where it goes.
-  mapfile -t answers < <(set -o pipefail && printf %s "$questions" | redis_cli 120 2>&1 | sed '/^-> Redirected to slot /d')
+  for line in "${lines[@]}"; do
+    [[ $line == '-> Redirected to slot '* ]] || answers+=("$line")
+  done
   # Not the answers themselves: they hold hashes.
   ANSWER="gave ${#answers[@]} answers to $((2 * ${#IDS[@]})) questions"
-  if ! wait $! || ((${#answers[@]} != 2 * ${#IDS[@]})); then redis_fail; fi
+  ((${#answers[@]} == 2 * ${#IDS[@]})) || redis_fail
   table_row CLIENT STATUS 'LIVE SECRETS' 'LAST USED' TTL_S RATE_PER_S NAME AUDIENCES SCOPES
   for ((i = 0; i < ${#IDS[@]}; i++)); do
     list_client "${IDS[i]}" "${answers[2 * i]}" "${answers[2 * i + 1]}"

@@ -14,14 +14,14 @@ WAIT_MS = 30_000
 """Long enough for a busy machine: everything here waits for a condition, never for a time."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy."""
     with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="1000") as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")
     assert path, "Debian's chromium is not installed: scripts/install test"

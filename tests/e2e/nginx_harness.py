@@ -70,9 +70,17 @@ def wait_until(is_true: Callable[[], bool], deadline_s: float = 5.0) -> None:
         time.sleep(0.005)
 
 
+_GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Return a port that nobody holds, and never the same one twice."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = int(probe.getsockname()[1])
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 def is_open(port: int) -> bool:

@@ -148,6 +148,8 @@ def test_ops_validate_passes_the_other_gateways_headers(ops: Gateway) -> None:
         ("X-Required-Scope", "a b"),
     ]
     lines = [f"{name}: {value}" for name, value in told]
+    # What a client may have smuggled in by way of that gateway.
+    lines += ["X-Allow-Stale: 3600", "X_Allow_Stale: 3600", "X-Request-Start: 1"]
     answer = ops.call(
         "POST /validate?path=decoded HTTP/1.1", "Host: localhost", *lines, body=b"x" * 100_000
     )
@@ -156,6 +158,7 @@ def test_ops_validate_passes_the_other_gateways_headers(ops: Gateway) -> None:
     assert ("POST /validate HTTP/1.1", b"") == (asked.line, asked.body)
     assert set(told) <= set(asked.headers)
     assert ["its-own"] == asked.all("X-Request-ID")
+    assert [] == [name for name in asked.names() if "stale" in name or "start" in name]
 
 
 def test_ops_listener_says_when_the_app_is_gone(ops: Gateway) -> None:
