@@ -10,8 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.errors import InvalidClient, InvalidScope, InvalidTarget
+from app.methods import FIELDS as METHOD_FIELDS
+from app.methods import UNSAID, Method, flag
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+FIELDS = (
+    *("name", "status", "scopes", "audiences", "ttl_s", "rate_per_s"),
+    *("secrets", "created_at", "updated_at", *METHOD_FIELDS),
+)
+"""Of a client's record. Any other may be a restriction that a newer version knows of."""
+
+_KNOWN = frozenset(FIELDS)
 _FROM_ONE = re.compile(r"[1-9][0-9]{0,8}")
 _SALT = re.compile(r"[0-9a-f]{32}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -65,10 +74,15 @@ class Client:
     ttl_s: int | None
     rate_per_s: int | None
     secrets: tuple[Secret, ...]
+    method: Method = UNSAID
+    is_certificate_bound: bool = False
+    """Its tokens are good only with the certificate that they were minted with (RFC 8705 §3)."""
 
     @classmethod
     def from_fields(cls, client_id: str, fields: Mapping[str, str]) -> "Client":
         """Build a client from its hash; raise ValueError or KeyError when it cannot be read."""
+        if not fields.keys() <= _KNOWN:
+            raise ValueError("a client's record has a field that is not known here")
         try:
             secrets = tuple(Secret.from_entry(entry) for entry in json.loads(fields["secrets"]))
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -81,6 +95,8 @@ class Client:
             ttl_s=_from_one(fields.get("ttl_s")),
             rate_per_s=_from_one(fields.get("rate_per_s")),
             secrets=secrets,
+            method=Method.from_fields(fields),
+            is_certificate_bound=flag(fields.get("tls_client_certificate_bound_access_tokens")),
         )
 
 

@@ -46,6 +46,8 @@ class Config:
     state_dir: Path | None
     canary_s: int
     dashboard: DashboardConfig
+    mtls_url: str | None = None
+    """Where nginx asks clients for a certificate; None: nowhere, and no certificate is believed."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
@@ -75,6 +77,7 @@ class Config:
                 admin_token=read.text("ADMIN_TOKEN", "", check=_problem_with_admin_token) or None,
                 hosts=tuple(read.text("ADMIN_HOSTS", "").split()),
             ),
+            mtls_url=read.text("MTLS_URL", "", check=_problem_with_mtls_url) or None,
         )
         if read.problems:
             raise ConfigError("; ".join(read.problems))
@@ -128,6 +131,12 @@ def _problem_with_issuer(value: str) -> str | None:
     if parts.query or parts.fragment or value.endswith("/"):
         return "must have no query, no fragment and no trailing slash"
     return _problem_with_quoted(value)
+
+
+def _problem_with_mtls_url(value: str) -> str | None:
+    if value and not value.startswith("https://"):
+        return "must be an https URL"
+    return _problem_with_issuer(value) if value else None
 
 
 def _problem_with_quoted(value: str) -> str | None:

@@ -179,6 +179,12 @@ class NotYetValid(Refused):
     reason = "not_yet_valid"
 
 
+class WrongProof(Refused):
+    """The token is bound to what its bearer has not shown (RFC 8705 §3, RFC 9449 §7.1)."""
+
+    reason = "wrong_proof"
+
+
 class Revoked(Refused):
     reason = "revoked"
 

@@ -13,6 +13,7 @@ from app.admin.history import History
 from app.admin.sampler import Sampler
 from app.admin.site import Access, admin_app
 from app.canary import Canary
+from app.certificates import CertificateProofs
 from app.cluster import Cluster
 from app.config import Config, DashboardConfig
 from app.endpoints.auth_request import AuthRequestEndpoint
@@ -157,6 +158,7 @@ def create_app(
         metrics=metrics,
     )
     rates, overload = Rates(store), Overload()
+    certificates = CertificateProofs(is_on=config.mtls_url is not None)
     refusals = Refusals(refused.note if refused else _forget)
     auth_request = AuthRequestEndpoint(
         store,
@@ -168,9 +170,13 @@ def create_app(
         audience=config.audience,
         realm=config.realm,
         refusals=refusals,
+        certificates=certificates,
     )
     renderer = rendering.ErrorRenderer(config.realm, refusals, clock)
-    endpoints = _oauth_app(config, store, memory, rates, journal, metrics, verifier, renderer)
+    authentication = ClientAuthentication(store, memory, certificates, metrics)
+    endpoints = _oauth_app(
+        config, store, memory, authentication, rates, journal, metrics, verifier, renderer
+    )
     dashboard = _dashboard(config, access, store, journal, metrics, verifier)
     others = by_path(unless_late(endpoints, overload, clock), dashboard)
     journals = (journal, *([refused] if refused else []))
@@ -202,13 +208,13 @@ def _oauth_app(
     config: Config,
     store: Store,
     memory: Memory,
+    authentication: ClientAuthentication,
     rates: Rates,
     journal: Journal,
     metrics: Metrics,
     verifier: Verifier,
     renderer: rendering.ErrorRenderer,
 ) -> WSGIApplication:
-    authentication = ClientAuthentication(store, memory, metrics)
     issuer, audience = config.issuer, config.audience
     app = falcon.App()
     app.add_error_handler(Exception, rendering.render_surprise)

@@ -10,6 +10,7 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_encode
 
+from app.confirmation import Confirmation
 from app.errors import (
     BadSignature,
     Expired,
@@ -49,6 +50,7 @@ class Claims:
     is_once: bool
     own_kill_ms: int = 0
     global_kill_ms: int = 0
+    confirmation: Confirmation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def issue(
     iat: int,
     exp: int,
     is_once: bool = False,
+    confirmation: Confirmation | None = None,
 ) -> str:
     """Sign an access token with the key's own algorithm (RFC 9068 §2)."""
     claims: dict[str, Any] = {
@@ -97,6 +100,8 @@ def issue(
     }
     if is_once:
         claims["once"] = True
+    if confirmation:
+        claims["cnf"] = confirmation.claim()
     payload = base64url_encode(_JSON.encode(claims).encode()).decode()
     signed = f"{key.header}.{payload}"
     signature = JOSE[key.alg].sign(signed.encode(), key.signing)
@@ -175,7 +180,10 @@ def check_own_signature(token: str, key: Key) -> dict[str, Any]:
 
 
 def check_claims(payload: dict[str, Any], issuer: str) -> Claims:
-    """Return the claims, all there and of the right shape; raise Malformed, WrongIssuer."""
+    """Return the claims, all there and of the right shape.
+
+    Raises Malformed, WrongIssuer, and WrongProof for a confirmation that cannot be checked.
+    """
     if payload.get("iss") != issuer:
         raise WrongIssuer("iss is not this server")
     aud = payload.get("aud")
@@ -192,6 +200,7 @@ def check_claims(payload: dict[str, Any], issuer: str) -> Claims:
         is_once=payload.get("once", False),
         own_kill_ms=int(known[1] or "0", 16) if known else 0,
         global_kill_ms=int(known[2] or "0", 16) if known else 0,
+        confirmation=Confirmation.from_claim(payload["cnf"]) if "cnf" in payload else None,
     )
     if payload.get("sub") != claims.client_id or not known:
         raise Malformed("sub or jti is not as this server writes it")

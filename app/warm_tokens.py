@@ -84,6 +84,7 @@ class WarmTokens:
             exp=self._share(claims.exp),
             own_kill_ms=self._share(claims.own_kill_ms),
             global_kill_ms=self._share(claims.global_kill_ms),
+            confirmation=self._share(claims.confirmation),
         )
         token = self.by_jti.get(claims.jti)
         if token is None:

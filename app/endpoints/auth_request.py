@@ -11,8 +11,18 @@ from contextlib import suppress
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app import gate
+from app.certificates import CERTIFICATE, CertificateProofs
+from app.confirmation import Confirmation
 from app.correlation import sane_request_id
-from app.errors import Overloaded, Refused, Revoked, Spent, StoreUnavailable, Undecided
+from app.errors import (
+    Overloaded,
+    Refused,
+    Revoked,
+    Spent,
+    StoreUnavailable,
+    Undecided,
+    WrongProof,
+)
 from app.gate import ROUTE_TABLE
 from app.hindsight import LONGEST_S
 from app.memory import Memory, WarmToken
@@ -45,6 +55,7 @@ class AuthRequestEndpoint:
         audience: str,
         realm: str,
         refusals: Refusals,
+        certificates: CertificateProofs,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -58,6 +69,7 @@ class AuthRequestEndpoint:
         self._by_reason = metrics.by_reason
         self._ok = metrics.by_reason["ok"]
         self._refusals = refusals
+        self._certificates = certificates
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """204 with who is calling, or why not; whatever goes wrong is 503."""
@@ -121,6 +133,8 @@ class AuthRequestEndpoint:
         else:
             token = self._memory.token(get("HTTP_AUTHORIZATION"), now)
         claims = token.claims
+        if claims.confirmation is not None:
+            self._check_proof(claims.confirmation, environ)
         audience = get("HTTP_X_REQUIRED_AUDIENCE")
         if (audience or self._audience) not in claims.audiences:
             gate.check_audience(claims.audiences, token.holder, audience, self._audience)
@@ -131,6 +145,13 @@ class AuthRequestEndpoint:
         if claims.is_once or (client and client.rate_per_s):
             self._take(token, sane_request_id(get("HTTP_X_REQUEST_ID")), within_s)
         return token
+
+    def _check_proof(self, bound_to: Confirmation, environ: WSGIEnvironment) -> None:
+        """Raise WrongProof unless the caller has shown all that its token is bound to."""
+        if bound_to.certificate is not None:
+            self._certificates.check(environ.get(CERTIFICATE), bound_to.certificate)
+        if bound_to.dpop_key is not None:
+            raise WrongProof("bound to a key that was not shown")
 
     def _check_scopes(
         self, token: WarmToken, needed: str, environ: WSGIEnvironment, within_s: int

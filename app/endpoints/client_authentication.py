@@ -2,11 +2,12 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
 import falcon
 
+from app.certificates import CERTIFICATE, CertificateProofs
 from app.clients import CLIENT_ID, Client, Secret, authenticate
 from app.endpoints.parameters import Parameters
 from app.errors import InvalidClient, InvalidRequest, OAuthError, TooManyRequests
@@ -24,6 +25,8 @@ class Credentials:
     client_id: str
     secret: str
     used_header: bool
+    certificate: str | None = None
+    """The header in which nginx passes on a certificate, whether or not it is used to log in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,19 @@ class Caller:
     secret: Secret
     holder: Holder
     world: World
+    thumbprint: str | None = None
+    """Of the certificate that it has shown, if any."""
 
 
 class ClientAuthentication:
     """Finds out whether credentials are a client's."""
 
-    def __init__(self, store: Store, memory: Memory, metrics: Metrics) -> None:
+    def __init__(
+        self, store: Store, memory: Memory, certificates: CertificateProofs, metrics: Metrics
+    ) -> None:
         self._store = store
         self._memory = memory
+        self._certificates = certificates
         self._wrong_secrets = WrongSecrets()
         self._metrics = metrics
 
@@ -54,8 +62,12 @@ class ClientAuthentication:
         is_remembered = self._memory.has_client(credentials.client_id)
         holder, world = self._memory.registration(credentials.client_id)
         try:
+            method = "client_secret_basic" if credentials.used_header else "client_secret_post"
             client, secret = authenticate(holder.client, credentials.secret, now)
-            return Caller(client, secret, holder, world)
+            if not client.method.takes(method):
+                raise InvalidClient
+            thumbprint = self._certificates.thumbprint(credentials.certificate)
+            return Caller(client, secret, holder, world, thumbprint)
         except InvalidClient as error:
             if is_remembered:
                 self._store.ping()
@@ -77,14 +89,14 @@ class ClientAuthentication:
 def read_credentials(req: falcon.Request, parameters: Parameters) -> Credentials:
     """Return the one set of credentials that was sent; raise InvalidClient, InvalidRequest."""
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
-    header = req.get_header("Authorization")
+    header, certificate = req.get_header("Authorization"), req.env.get(CERTIFICATE)
     if header is None:
         if client_id is None or secret is None:
             raise InvalidClient
-        return _checked(Credentials(client_id, secret, used_header=False))
+        return _checked(Credentials(client_id, secret, False, certificate))
     if secret is not None:
         raise InvalidRequest("credentials came in the header and in the body")
-    credentials = _checked(_from_basic(header))
+    credentials = _checked(replace(_from_basic(header), certificate=certificate))
     if client_id is not None and client_id != credentials.client_id:
         raise InvalidRequest("client_id differs from the one in the header")
     return credentials

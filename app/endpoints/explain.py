@@ -85,6 +85,9 @@ class ExplainEndpoint:
         trace = _Trace()
         claims = self._explain_token(trace, token)
         found = self._learn(claims)
+        if claims and claims.confirmation:
+            bound_to = " ".join(claims.confirmation.claim())
+            trace.note("proof", "skipped", f"bound by {bound_to}, which only a call can show")
         trace.run("revocation", gate.check_alive, claims, *found)
         holder = found[0]
         trace.run("client", gate.check_client, holder)

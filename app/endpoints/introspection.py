@@ -57,6 +57,7 @@ class IntrospectionEndpoint:
 
     def _active(self, claims: Claims) -> dict[str, Any]:
         audiences = list(claims.audiences)
+        bound_to = {"cnf": claims.confirmation.claim()} if claims.confirmation else {}
         return {
             "active": True,
             "scope": claims.scope,
@@ -68,4 +69,5 @@ class IntrospectionEndpoint:
             "exp": claims.exp,
             "jti": claims.jti,
             "token_type": "Bearer",
+            **bound_to,
         }

@@ -7,10 +7,11 @@ import falcon
 
 from app import audit, gate, tokens
 from app.clients import LONGEST_TTL_S, grant_audience, grant_scope
+from app.confirmation import Confirmation
 from app.endpoints.client_authentication import Caller, ClientAuthentication, read_credentials
 from app.endpoints.origin import origin_of
 from app.endpoints.parameters import Parameters, read_parameters
-from app.errors import OAuthError, UnsupportedGrantType
+from app.errors import InvalidRequest, OAuthError, UnsupportedGrantType
 from app.journal import Journal, Use
 from app.keys import Key
 from app.memory import Memory
@@ -34,6 +35,7 @@ class _Grant:
     jti: str
     iat: int
     ttl_s: int
+    confirmation: Confirmation | None
 
 
 class TokenEndpoint:
@@ -109,6 +111,7 @@ class TokenEndpoint:
             jti=tokens.new_jti(world.dataset_id, own.known_ms(), everyones.known_ms()),
             iat=int(now),
             ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
+            confirmation=_confirmation(caller),
         )
         # Last: a request that is refused for another reason costs nothing.
         self._rates.take_mint(caller.holder, now)
@@ -125,6 +128,7 @@ class TokenEndpoint:
             iat=grant.iat,
             exp=grant.iat + grant.ttl_s,
             is_once=self._is_once,
+            confirmation=grant.confirmation,
         )
 
     def _arm_and_sign(self, key: Key, grant: _Grant) -> str:
@@ -150,3 +154,12 @@ class TokenEndpoint:
         else:
             self._metrics.count_minted(grant.client_id)
         self._journal.note(entry, Use(grant.client_id, grant.secret_id, now_s))
+
+
+def _confirmation(caller: Caller) -> Confirmation | None:
+    """Return what the token is to be bound to; raise InvalidRequest when it was not shown."""
+    if not caller.client.is_certificate_bound:
+        return None
+    if caller.thumbprint is None:
+        raise InvalidRequest("this client's tokens are bound to a certificate, and none was shown")
+    return Confirmation(certificate=caller.thumbprint)

@@ -22,6 +22,9 @@ PURE = {
     "audit",
     "topology",
     "trail",
+    "confirmation",
+    "methods",
+    "certificates",
 }
 PURE |= {f"admin.{name}" for name in ("history", "problems", "registration", "session")}
 PURE |= {"overload", "wrong_secrets", "counters", "names", "metrics", "meter"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.certificates import CertificateProofs
 from app.endpoints.client_authentication import ClientAuthentication, Credentials
 from app.errors import InvalidClient, StoreUnavailable
 from app.metrics import Metrics
@@ -19,7 +20,9 @@ def worker(keys_dir: Path) -> Worker:
 
 
 def authenticate(worker: Worker, client_id: str, secret: str = SECRET) -> str:
-    asking = ClientAuthentication(worker.store, worker.memory, Metrics(None))
+    asking = ClientAuthentication(
+        worker.store, worker.memory, CertificateProofs(is_on=False), Metrics(None)
+    )
     found = asking.authenticate(Credentials(client_id, secret, False), NOW, "192.0.2.1")
     return found.client.client_id
 

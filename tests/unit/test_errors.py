@@ -16,6 +16,7 @@ REASONS = {
     "wrong_type": (401, "invalid_token"),
     "wrong_issuer": (401, "invalid_token"),
     "wrong_audience": (401, "invalid_token"),
+    "wrong_proof": (401, "invalid_token"),
     "expired": (401, "invalid_token"),
     "not_yet_valid": (401, "invalid_token"),
     "revoked": (401, "invalid_token"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.certificates import CertificateProofs
 from app.endpoints.client_authentication import ClientAuthentication, Credentials
 from app.errors import InvalidClient
 from app.metrics import Metrics
@@ -21,9 +22,9 @@ def questions(worker: Worker, client_id: str) -> int:
     """Return how many questions it costs to be refused with a wrong secret."""
     before = worker.line.round_trips
     with pytest.raises(InvalidClient):
-        ClientAuthentication(worker.store, worker.memory, Metrics(None)).authenticate(
-            Credentials(client_id, "wrong", used_header=False), NOW, "192.0.2.1"
-        )
+        ClientAuthentication(
+            worker.store, worker.memory, CertificateProofs(is_on=False), Metrics(None)
+        ).authenticate(Credentials(client_id, "wrong", used_header=False), NOW, "192.0.2.1")
     return worker.line.round_trips - before
 
 

@@ -121,8 +121,8 @@ const EVENTS = [
   ...["client_disable", "client_enable", "client_delete", "route_set", "route_delete", "key_rotate", "key_retire", "restore", "admin_sign_in"],
 ];
 const REASONS = [
-  ...["no_token", "malformed", "bad_signature", "unknown_key", "wrong_type", "wrong_issuer", "wrong_audience", "expired", "not_yet_valid"],
-  ...["revoked", "spent", "client_disabled", "missing_scope", "unknown_route", "rate_limited", "store_unavailable", "overloaded"],
+  ...["no_token", "malformed", "bad_signature", "unknown_key", "wrong_type", "wrong_issuer", "wrong_audience", "wrong_proof"],
+  ...["expired", "not_yet_valid", "revoked", "spent", "client_disabled", "missing_scope", "unknown_route", "rate_limited", "store_unavailable", "overloaded"],
   ...["invalid_request", "invalid_client", "invalid_scope", "invalid_target", "unauthorized_client", "unsupported_grant_type", "temporarily_unavailable"],
 ];
 
