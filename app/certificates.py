@@ -1,19 +1,47 @@
 """Client certificates, as nginx tells of them (RFC 8705): `$ssl_client_escaped_cert`."""
 
 import hashlib
+import ipaddress
 import re
 from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
+
+from cryptography import x509
 
 from app.errors import WrongProof
 
 CERTIFICATE = "HTTP_X_SSL_CLIENT_CERT"
-"""Where a WSGI environment has the header that nginx sets, and that no client can."""
+_VERIFY = "HTTP_X_SSL_CLIENT_VERIFY"
+"""Where a WSGI environment has the headers that nginx sets, and that no client can."""
 
 _PEM = re.compile(
     r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?", re.ASCII
 )
 _MOST_REMEMBERED = 4_096
+_UNREADABLE = (
+    *(ValueError, TypeError, x509.ExtensionNotFound, x509.DuplicateExtension),
+    *(x509.UnsupportedGeneralNameType, x509.InvalidVersion),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate whose key the client has proven to have, in the TLS handshake.
+
+    `header` is its PEM, escaped; `is_verified` says that an authority which nginx trusts signed it.
+    """
+
+    header: str
+    is_verified: bool = False
+
+
+def shown_in(environ: Mapping[str, Any]) -> Shown | None:
+    """Return the certificate of a request's connection; None when there was none."""
+    header = environ.get(CERTIFICATE)
+    return Shown(header, environ.get(_VERIFY) == "SUCCESS") if header else None
 
 
 def decode(header: str) -> bytes:
@@ -29,6 +57,35 @@ def thumbprint(der: bytes) -> str:
     return urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
 
 
+def is_named(shown: Shown, kind: str, expected: str) -> bool:
+    """Tell whether a certificate has exactly this name (RFC 8705 §2.1.2).
+
+    `kind` is subject_dn, with the name as in RFC 4514, or one of san_dns, san_uri, san_ip and
+    san_email. Nothing is a wildcard, and letters differ from capitals.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(decode(shown.header))
+        if kind == "subject_dn":
+            return certificate.subject == x509.Name.from_rfc4514_string(expected)
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        return _has_name(extension.value, kind, expected)
+    except _UNREADABLE:
+        return False
+
+
+def _has_name(names: x509.SubjectAlternativeName, kind: str, expected: str) -> bool:
+    match kind:
+        case "san_dns":
+            return expected in names.get_values_for_type(x509.DNSName)
+        case "san_uri":
+            return expected in names.get_values_for_type(x509.UniformResourceIdentifier)
+        case "san_email":
+            return expected in names.get_values_for_type(x509.RFC822Name)
+        case "san_ip":
+            return ipaddress.ip_address(expected) in names.get_values_for_type(x509.IPAddress)
+    return False
+
+
 class CertificateProofs:
     """Whether a request came over a connection whose client has a certificate's key.
 
@@ -40,12 +97,12 @@ class CertificateProofs:
         self._is_on = is_on
         self._headers: dict[str, str] = {}
 
-    def thumbprint(self, header: str | None) -> str | None:
+    def thumbprint(self, shown: Shown | None) -> str | None:
         """Return the thumbprint of the certificate that was shown; None when there was none."""
-        if not header or not self._is_on:
+        if shown is None or not self._is_on:
             return None
         try:
-            return thumbprint(decode(header))
+            return thumbprint(decode(shown.header))
         except ValueError:
             return None
 
@@ -57,7 +114,7 @@ class CertificateProofs:
         """
         if header and self._headers.get(expected) == header:
             return
-        if self.thumbprint(header) != expected:
+        if self.thumbprint(Shown(header) if header else None) != expected:
             raise WrongProof("bound to a certificate that was not shown")
         if len(self._headers) >= _MOST_REMEMBERED:
             self._headers.clear()

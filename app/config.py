@@ -49,6 +49,9 @@ class Config:
     mtls_url: str | None = None
     """Where nginx asks clients for a certificate; None: nowhere, and no certificate is believed."""
 
+    jwks_origins: tuple[str, ...] = ()
+    """Where the keys of clients that have a `jwks_uri` may be fetched."""
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
         """Read and check the environment; raise ConfigError that names every problem at once."""
@@ -78,6 +81,7 @@ class Config:
                 hosts=tuple(read.text("ADMIN_HOSTS", "").split()),
             ),
             mtls_url=read.text("MTLS_URL", "", check=_problem_with_mtls_url) or None,
+            jwks_origins=tuple(read.text("JWKS_ORIGINS", "", check=_problem_with_origins).split()),
         )
         if read.problems:
             raise ConfigError("; ".join(read.problems))
@@ -137,6 +141,19 @@ def _problem_with_mtls_url(value: str) -> str | None:
     if value and not value.startswith("https://"):
         return "must be an https URL"
     return _problem_with_issuer(value) if value else None
+
+
+def _problem_with_origins(value: str) -> str | None:
+    """Keys that came over plain http could be anybody's; only this machine needs no TLS."""
+    for one in value.split():
+        parts = _split_url(one)
+        is_safe = parts is not None and (
+            parts.scheme == "https"
+            or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"})
+        )
+        if not is_safe or parts is None or one != f"{parts.scheme}://{parts.netloc}":
+            return "must be origins such as https://keys.example, separated by spaces"
+    return None
 
 
 def _problem_with_quoted(value: str) -> str | None:

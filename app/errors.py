@@ -46,14 +46,15 @@ class RequestTooLarge(InvalidRequest):
 
 
 class InvalidClient(OAuthError):
-    """One answer for an unknown client, a wrong or expired secret and a disabled client."""
+    """One answer for whatever is wrong with a client's credentials; `detail` is for the log."""
 
     status = 401
     error = "invalid_client"
 
-    def __init__(self, *, used_header: bool = False) -> None:
+    def __init__(self, *, used_header: bool = False, detail: str = "") -> None:
         super().__init__("client authentication failed")
         self.used_header = used_header
+        self.detail = detail
 
     def headers(self, realm: str) -> dict[str, str]:
         """RFC 6749 §5.2: the challenge matches the scheme that the client used."""
@@ -180,8 +181,6 @@ class NotYetValid(Refused):
 
 
 class WrongProof(Refused):
-    """The token is bound to what its bearer has not shown (RFC 8705 §3, RFC 9449 §7.1)."""
-
     reason = "wrong_proof"
 
 

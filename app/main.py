@@ -14,8 +14,8 @@ from app.admin.sampler import Sampler
 from app.admin.site import Access, admin_app
 from app.canary import Canary
 from app.certificates import CertificateProofs
-from app.cluster import Cluster
 from app.config import Config, DashboardConfig
+from app.connections import line_to
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.endpoints.cache_stats import CacheStatsEndpoint
 from app.endpoints.client_authentication import ClientAuthentication
@@ -30,12 +30,13 @@ from app.errors import OAuthError, StoreUnavailable
 from app.exposition import Counted, Exposition
 from app.journal import Journal
 from app.keys import KeyRingFile
-from app.line import WATCHED, Line
+from app.line import WATCHED
 from app.memory import Memory
 from app.metrics import Metrics
 from app.overload import Overload
 from app.rates import Rates
 from app.refusals import Refusals
+from app.remote_keys import RemoteKeys
 from app.service import Service, by_path, unless_late
 from app.store import Connection, Store
 from app.tide import Tide
@@ -63,7 +64,7 @@ def application() -> Service:
         KeyRingFile(config.keys_dir),
         access=_access(config.dashboard, timeout_s),
         refused=Journal(
-            _line_to(config.redis_url, timeout_s=timeout_s),
+            line_to(config.redis_url, timeout_s=timeout_s),
             most_entries=_MOST_REFUSALS,
             stream="refusals",
         ),
@@ -74,7 +75,7 @@ def application() -> Service:
 def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, Journal]:
     """The line of the requests, and the one of the journal's thread, which confirms changes."""
     tide = Tide(TideFile(config.state_dir)) if config.state_dir else None
-    asking = _line_to(
+    asking = line_to(
         config.redis_url,
         timeout_s=timeout_s,
         heartbeat_s=config.heartbeat_ms / 1000,
@@ -82,7 +83,7 @@ def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, J
         count=metrics.counter_of("worker"),
         tide=tide,
     )
-    writing = _line_to(
+    writing = line_to(
         config.redis_url,
         timeout_s=timeout_s,
         count=metrics.counter_of("journal"),
@@ -95,29 +96,10 @@ def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, J
     return Store(asking), journal
 
 
-def _line_to(
-    url: str,
-    *,
-    timeout_s: float,
-    heartbeat_s: float = 0.25,
-    watched: tuple[str, ...] = (),
-    count: Callable[[str], None] = lambda _: None,
-    tide: Tide | None = None,
-) -> Connection:
-    """Return what asks one Redis, or a cluster, and is told of changes when some are watched."""
-    if url.startswith("cluster:"):
-        return Cluster(
-            url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count
-        )
-    return Line(
-        url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count, tide=tide
-    )
-
-
 def _canary(config: Config, metrics: Metrics) -> Canary:
     def line(*watched: str) -> Connection:
         timeout_s, count = config.redis_timeout_ms / 1000, metrics.counter_of("canary")
-        return _line_to(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
+        return line_to(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
 
     return Canary(line(), line(canary.PREFIX), metrics)
 
@@ -125,12 +107,12 @@ def _canary(config: Config, metrics: Metrics) -> Canary:
 def _access(config: DashboardConfig, timeout_s: float) -> Access:
     """Lines of the dashboard's own, made with the first question: most workers never need them."""
 
-    line_to = partial(_line_to, timeout_s=timeout_s)
+    line_of = partial(line_to, timeout_s=timeout_s)
     return Access(
-        view=line_to(config.redis_url),
+        view=line_of(config.redis_url),
         can_list=not config.redis_url.startswith("cluster:"),
-        sampling=line_to(config.redis_url),
-        change=line_to(config.admin_redis_url) if config.admin_token else None,
+        sampling=line_of(config.redis_url),
+        change=line_of(config.admin_redis_url) if config.admin_token else None,
         admin_token=config.admin_token,
         hosts=config.hosts,
     )
@@ -150,13 +132,7 @@ def create_app(
     access = access or Access(view=store.line)
     verifier = Verifier(keys, clock, issuer=config.issuer, leeway_s=config.leeway_s)
     metrics = metrics or Metrics(config.metrics_dir)
-    memory = Memory(
-        store,
-        verifier,
-        most_tokens=config.warm_tokens,
-        most_clients=config.warm_clients,
-        metrics=metrics,
-    )
+    memory = _memory(config, store, verifier, metrics)
     rates, overload = Rates(store), Overload()
     certificates = CertificateProofs(is_on=config.mtls_url is not None)
     refusals = Refusals(refused.note if refused else _forget)
@@ -173,7 +149,7 @@ def create_app(
         certificates=certificates,
     )
     renderer = rendering.ErrorRenderer(config.realm, refusals, clock)
-    authentication = ClientAuthentication(store, memory, certificates, metrics)
+    authentication = _authentication(config, store, memory, certificates, metrics)
     endpoints = _oauth_app(
         config, store, memory, authentication, rates, journal, metrics, verifier, renderer
     )
@@ -204,6 +180,33 @@ def _forget(_: object) -> None:
     """Where nobody wants to see refusals."""
 
 
+def _memory(config: Config, store: Store, verifier: Verifier, metrics: Metrics) -> Memory:
+    most_tokens, most_clients = config.warm_tokens, config.warm_clients
+    return Memory(
+        store, verifier, most_tokens=most_tokens, most_clients=most_clients, metrics=metrics
+    )
+
+
+def _authentication(
+    config: Config,
+    store: Store,
+    memory: Memory,
+    certificates: CertificateProofs,
+    metrics: Metrics,
+) -> ClientAuthentication:
+    bases = [config.issuer, *([config.mtls_url] if config.mtls_url else [])]
+    return ClientAuthentication(
+        store,
+        memory,
+        certificates,
+        RemoteKeys(config.jwks_origins),
+        metrics,
+        # What a client may call this server in the `aud` of an assertion (RFC 7523 §3).
+        audiences=frozenset(f"{base}{path}" for base in bases for path in ("", "/token", "/ott")),
+        leeway_s=config.leeway_s,
+    )
+
+
 def _oauth_app(
     config: Config,
     store: Store,
@@ -229,7 +232,9 @@ def _oauth_app(
     )
     app.add_route("/introspect", IntrospectionEndpoint(store, memory, authentication, verifier))
     app.add_route("/explain", ExplainEndpoint(store, verifier, audience=audience))
-    app.add_route("/.well-known/oauth-authorization-server", MetadataEndpoint(issuer))
+    app.add_route(
+        "/.well-known/oauth-authorization-server", MetadataEndpoint(issuer, config.mtls_url)
+    )
     app.add_route("/.well-known/jwks.json", JwksEndpoint(verifier))
     exposition = Exposition(metrics, store, verifier, warm_tokens_limit=config.warm_tokens)
     app.add_route("/metrics", MetricsEndpoint(exposition))

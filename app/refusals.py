@@ -6,7 +6,7 @@ A flood of one kind neither fills what keeps the notes nor hides the other kinds
 import logging
 from collections.abc import Callable, Mapping
 
-from app.errors import MissingScope, OAuthError, Refused
+from app.errors import InvalidClient, MissingScope, OAuthError, Refused
 
 MOST_A_SECOND = 5
 """Of one reason, by one worker."""
@@ -58,6 +58,7 @@ class Refusals:
             "method": method[:16],
             "route": path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…",
             "needed": refusal.needed if isinstance(refusal, MissingScope) else "",
+            "detail": refusal.detail if isinstance(refusal, InvalidClient) else "",
             "request_id": request_id,
             "more": str(self._passed_over.pop(reason, "")),
         }

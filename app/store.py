@@ -142,6 +142,10 @@ class Store:
         self._ask(("SET", f"revoked:{jti}", reason, "EXAT", exp + _REVOKED_MARGIN_S))
         self.line.made(f"revoked:{jti}")
 
+    def is_first_use(self, key: str, ttl_s: int) -> bool:
+        """Tell whether nobody has used this yet, and remember that it now has been, for a time."""
+        return self._ask(("SET", key, "1", "NX", "EX", ttl_s))[0] is not None
+
     def is_unspent(self, jti: str) -> bool:
         """Tell whether a one-time token is still good, without spending it."""
         return bool(self._ask(("EXISTS", f"ott:{jti}"))[0] != 0)

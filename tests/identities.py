@@ -36,9 +36,10 @@ def private_pem(key: PrivateKey) -> str:
     ).decode()
 
 
-def public_jwk(key: PrivateKey, alg: str = "ES256", **members: object) -> dict[str, Any]:
+def public_jwk(key: PrivateKey, kind: str = "ES256", **members: object) -> dict[str, Any]:
     """Return the JWK of the public half, with members of the test's own."""
-    jwk: dict[str, Any] = get_default_algorithms()[alg].to_jwk(key.public_key(), as_dict=True)
+    jose: Any = get_default_algorithms()[kind]
+    jwk: dict[str, Any] = jose.to_jwk(key.public_key(), as_dict=True)
     jwk.pop("key_ops", None)
     return {**jwk, **members}
 

@@ -1,32 +1,21 @@
-"""Who is asking: `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1)."""
+"""Who is asking: by secret, by key or by certificate (RFC 6749 §2.3, RFC 7523, RFC 8705 §2)."""
 
-import base64
-import binascii
-from dataclasses import dataclass, replace
-from urllib.parse import unquote_plus
+from collections.abc import Collection
+from dataclasses import dataclass
 
-import falcon
-
-from app.certificates import CERTIFICATE, CertificateProofs
-from app.clients import CLIENT_ID, Client, Secret, authenticate
-from app.endpoints.parameters import Parameters
-from app.errors import InvalidClient, InvalidRequest, OAuthError, TooManyRequests
+from app.assertions import check_assertion
+from app.certificates import CertificateProofs, Shown, is_named
+from app.clients import Client, authenticate
+from app.endpoints.credentials import CERTIFICATE, Credentials
+from app.errors import InvalidClient, OAuthError, TooManyRequests
 from app.gate import Holder, World
+from app.key_sets import KeySet, read_key_set
 from app.memory import Memory
+from app.methods import CA_METHOD, CERTIFICATE_METHODS, SECRET_METHODS, Method
 from app.metrics import Metrics
+from app.remote_keys import RemoteKeys
 from app.store import Store
 from app.wrong_secrets import WrongSecrets
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a client showed of itself, checked for form only."""
-
-    client_id: str
-    secret: str
-    used_header: bool
-    certificate: str | None = None
-    """The header in which nginx passes on a certificate, whether or not it is used to log in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +23,9 @@ class Caller:
     """A client that has shown who it is, and what was known of it at that moment."""
 
     client: Client
-    secret: Secret
+    shown_id: str
+    """Which secret it was by, or which method that knows no secrets."""
+
     holder: Holder
     world: World
     thumbprint: str | None = None
@@ -42,19 +33,30 @@ class Caller:
 
 
 class ClientAuthentication:
-    """Finds out whether credentials are a client's."""
+    """Finds out whether credentials are a client's. `audiences` are this server's own names."""
 
     def __init__(
-        self, store: Store, memory: Memory, certificates: CertificateProofs, metrics: Metrics
+        self,
+        store: Store,
+        memory: Memory,
+        certificates: CertificateProofs,
+        remote_keys: RemoteKeys,
+        metrics: Metrics,
+        *,
+        audiences: Collection[str] = (),
+        leeway_s: int = 0,
     ) -> None:
         self._store = store
         self._memory = memory
         self._certificates = certificates
+        self._remote_keys = remote_keys
         self._wrong_secrets = WrongSecrets()
         self._metrics = metrics
+        self._audiences = audiences
+        self._leeway_s = leeway_s
 
     def authenticate(self, credentials: Credentials, now: float, address: str) -> Caller:
-        """Return the client, with the secret that matched; raise InvalidClient, TooManyRequests.
+        """Return the client that the credentials are of; raise InvalidClient, TooManyRequests.
 
         Refusing costs one question to Redis, whether the client was in memory, was not, or does
         not exist: otherwise time would tell which names there are.
@@ -62,66 +64,81 @@ class ClientAuthentication:
         is_remembered = self._memory.has_client(credentials.client_id)
         holder, world = self._memory.registration(credentials.client_id)
         try:
-            method = "client_secret_basic" if credentials.used_header else "client_secret_post"
-            client, secret = authenticate(holder.client, credentials.secret, now)
-            if not client.method.takes(method):
-                raise InvalidClient
+            client, shown_id = self._client_shown(holder.client, credentials, now)
             thumbprint = self._certificates.thumbprint(credentials.certificate)
-            return Caller(client, secret, holder, world, thumbprint)
+            return Caller(client, shown_id, holder, world, thumbprint)
         except InvalidClient as error:
             if is_remembered:
                 self._store.ping()
-            refusal = self._refusal(credentials, address, now)
+            refusal = self._refusal(credentials, address, now, error.detail)
             # The name of nobody may be a secret that somebody put in the wrong place.
             refusal.client_id = credentials.client_id if holder.client else ""
             raise refusal from error
 
-    def _refusal(self, credentials: Credentials, address: str, now: float) -> OAuthError:
+    def _client_shown(
+        self, client: Client | None, credentials: Credentials, now: float
+    ) -> tuple[Client, str]:
+        """Return the client, and by what it was shown; raise InvalidClient.
+
+        Whatever is shown counts only for a client whose record says that this is its way.
+        """
+        if credentials.method in SECRET_METHODS:
+            client, secret = authenticate(client, credentials.secret, now)
+            if not client.method.takes(credentials.method):
+                raise InvalidClient(detail="the client authenticates in another way")
+            return client, secret.id
+        if client is None or not client.is_active:
+            raise InvalidClient
+        if credentials.method == CERTIFICATE and client.method.name in CERTIFICATE_METHODS:
+            self._check_certificate(client.method, credentials.certificate)
+        elif client.method.takes(credentials.method):
+            self._check_assertion(client.method, credentials, now)
+        else:
+            raise InvalidClient(detail="the client authenticates in another way")
+        return client, client.method.name
+
+    def _check_assertion(self, method: Method, credentials: Credentials, now: float) -> None:
+        """The use comes last: what is refused for another reason may still be used."""
+        assertion, keys = credentials.assertion, self._keys(method)
+        if assertion is None:
+            raise InvalidClient
+        try:
+            proof = check_assertion(
+                assertion, keys, audiences=self._audiences, now=now, leeway_s=self._leeway_s
+            )
+        except InvalidClient:
+            if method.jwks_uri and not keys.knows(assertion.kid):
+                self._remote_keys.look_again(method.jwks_uri)
+            raise
+        if not self._store.is_first_use(proof.key, proof.ttl_s):
+            raise InvalidClient(detail="jti of the assertion was used before")
+
+    def _check_certificate(self, method: Method, shown: Shown | None) -> None:
+        thumbprint = self._certificates.thumbprint(shown)
+        if shown is None or thumbprint is None:
+            raise InvalidClient(detail="no certificate was shown")
+        if method.name == CA_METHOD:
+            # Who signed it is for nginx to judge: it knows the authorities.
+            if not shown.is_verified or not method.subject or not is_named(shown, *method.subject):
+                raise InvalidClient(detail="the certificate is not verified, or another's")
+        elif thumbprint not in self._keys(method).certificates:
+            raise InvalidClient(detail="the certificate is not one of the client's")
+
+    def _keys(self, method: Method) -> KeySet:
+        if method.jwks_uri:
+            return self._remote_keys.find(method.jwks_uri)
+        try:
+            return read_key_set(method.jwks)
+        except ValueError as error:
+            raise InvalidClient(detail=f"the client's jwks: {error}") from error
+
+    def _refusal(
+        self, credentials: Credentials, address: str, now: float, detail: str
+    ) -> OAuthError:
         self._metrics.count("client_authentications_failed")
         try:
             self._wrong_secrets.note(credentials.client_id, address, now)
         except TooManyRequests as error:
             self._metrics.count("client_authentications_throttled")
             return error
-        return InvalidClient(used_header=credentials.used_header)
-
-
-def read_credentials(req: falcon.Request, parameters: Parameters) -> Credentials:
-    """Return the one set of credentials that was sent; raise InvalidClient, InvalidRequest."""
-    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
-    header, certificate = req.get_header("Authorization"), req.env.get(CERTIFICATE)
-    if header is None:
-        if client_id is None or secret is None:
-            raise InvalidClient
-        return _checked(Credentials(client_id, secret, False, certificate))
-    if secret is not None:
-        raise InvalidRequest("credentials came in the header and in the body")
-    credentials = _checked(replace(_from_basic(header), certificate=certificate))
-    if client_id is not None and client_id != credentials.client_id:
-        raise InvalidRequest("client_id differs from the one in the header")
-    return credentials
-
-
-def _from_basic(header: str) -> Credentials:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        raise InvalidClient(used_header=True)
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-        client_id, colon, secret = decoded.partition(":")
-        if not colon:
-            raise ValueError("no colon")
-        return Credentials(
-            unquote_plus(client_id, errors="strict"),
-            unquote_plus(secret, errors="strict"),
-            used_header=True,
-        )
-    except (binascii.Error, ValueError) as error:
-        raise InvalidClient(used_header=True) from error
-
-
-def _checked(credentials: Credentials) -> Credentials:
-    """A name that no client can have is not worth a question, and must not become a key."""
-    if not CLIENT_ID.fullmatch(credentials.client_id):
-        raise InvalidClient(used_header=credentials.used_header)
-    return credentials
+        return InvalidClient(used_header=credentials.used_header, detail=detail)

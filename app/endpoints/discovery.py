@@ -1,10 +1,14 @@
 """What other programs need to know of this server (RFC 8414, RFC 7517)."""
 
+from typing import Any
+
 import falcon
 
+from app.key_sets import ALGORITHMS
+from app.methods import CERTIFICATE_METHODS, KEY_METHOD, SECRET_METHODS
 from app.verifier import Verifier
 
-_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
+_PROTECTED = ("token", "revocation", "introspection")
 JWKS_MAX_AGE_S = 300
 """How long a verifier may keep the keys. Rotation publishes a key longer than this before use."""
 
@@ -12,8 +16,9 @@ JWKS_MAX_AGE_S = 300
 class MetadataEndpoint:
     """`GET /.well-known/oauth-authorization-server`: lists only what works."""
 
-    def __init__(self, issuer: str) -> None:
-        self._document = {
+    def __init__(self, issuer: str, mtls_url: str | None) -> None:
+        methods = [*SECRET_METHODS, KEY_METHOD, *(CERTIFICATE_METHODS if mtls_url else ())]
+        self._document: dict[str, Any] = {
             "issuer": issuer,
             "token_endpoint": f"{issuer}/token",
             "jwks_uri": f"{issuer}/.well-known/jwks.json",
@@ -21,10 +26,21 @@ class MetadataEndpoint:
             "introspection_endpoint": f"{issuer}/introspect",
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": _AUTH_METHODS,
-            "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
-            "introspection_endpoint_auth_methods_supported": _AUTH_METHODS,
+            **{f"{name}_endpoint_auth_methods_supported": methods for name in _PROTECTED},
+            **{
+                f"{name}_endpoint_auth_signing_alg_values_supported": ALGORITHMS
+                for name in _PROTECTED
+            },
         }
+        if mtls_url:
+            self._document["tls_client_certificate_bound_access_tokens"] = True
+        if mtls_url and mtls_url != issuer:
+            # RFC 8705 §5: the same endpoints, where clients are asked for a certificate.
+            self._document["mtls_endpoint_aliases"] = {
+                "token_endpoint": f"{mtls_url}/token",
+                "revocation_endpoint": f"{mtls_url}/revoke",
+                "introspection_endpoint": f"{mtls_url}/introspect",
+            }
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """The issuer is identical to the byte with the `iss` of tokens (RFC 8414 §3.3)."""

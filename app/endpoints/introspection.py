@@ -5,7 +5,8 @@ from typing import Any
 import falcon
 
 from app.clients import Client
-from app.endpoints.client_authentication import ClientAuthentication, read_credentials
+from app.endpoints.client_authentication import ClientAuthentication
+from app.endpoints.credentials import read_credentials
 from app.endpoints.origin import origin_of
 from app.endpoints.parameters import read_parameters
 from app.errors import Refused, Spent

@@ -18,10 +18,11 @@ _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 _KNOWN = {
     *("grant_type", "client_id", "client_secret", "scope", "resource"),
+    *("client_assertion", "client_assertion_type"),
     *("token", "token_type_hint"),
     *("method", "path", "scopes", "audience"),
 }
-_BODY_ONLY = {"client_id", "client_secret", "token", "grant_type"}
+_BODY_ONLY = {"client_id", "client_secret", "client_assertion", "token", "grant_type"}
 
 
 @dataclass(frozen=True, slots=True)

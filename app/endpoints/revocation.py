@@ -4,7 +4,8 @@ import falcon
 
 from app import audit
 from app.bearer import bearer, is_bearer
-from app.endpoints.client_authentication import ClientAuthentication, read_credentials
+from app.endpoints.client_authentication import ClientAuthentication
+from app.endpoints.credentials import read_credentials
 from app.endpoints.origin import origin_of
 from app.endpoints.parameters import read_parameters
 from app.errors import InvalidRequest, NoToken, Refused, UnauthorizedClient

@@ -8,7 +8,8 @@ import falcon
 from app import audit, gate, tokens
 from app.clients import LONGEST_TTL_S, grant_audience, grant_scope
 from app.confirmation import Confirmation
-from app.endpoints.client_authentication import Caller, ClientAuthentication, read_credentials
+from app.endpoints.client_authentication import Caller, ClientAuthentication
+from app.endpoints.credentials import read_credentials
 from app.endpoints.origin import origin_of
 from app.endpoints.parameters import Parameters, read_parameters
 from app.errors import InvalidRequest, OAuthError, UnsupportedGrantType
@@ -105,7 +106,7 @@ class TokenEndpoint:
         gate.check_mintable(own, everyones, int(now))
         grant = _Grant(
             client_id=client.client_id,
-            secret_id=caller.secret.id,
+            secret_id=caller.shown_id,
             scope=grant_scope(client, parameters.get("scope")),
             audience=grant_audience(client, parameters.resources, self._audience),
             jti=tokens.new_jti(world.dataset_id, own.known_ms(), everyones.known_ms()),

@@ -25,6 +25,9 @@ PURE = {
     "confirmation",
     "methods",
     "certificates",
+    "key_sets",
+    "assertions",
+    "fetching",
 }
 PURE |= {f"admin.{name}" for name in ("history", "problems", "registration", "session")}
 PURE |= {"overload", "wrong_secrets", "counters", "names", "metrics", "meter"}

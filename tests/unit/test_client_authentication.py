@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from app.certificates import CertificateProofs
-from app.endpoints.client_authentication import ClientAuthentication, Credentials
+from app.endpoints.client_authentication import ClientAuthentication
+from app.endpoints.credentials import Credentials
 from app.errors import InvalidClient, StoreUnavailable
 from app.metrics import Metrics
+from app.remote_keys import RemoteKeys
 from tests.forgery import NOW
 from tests.service import SECRET
 from tests.unit.worker import Worker
@@ -21,9 +23,11 @@ def worker(keys_dir: Path) -> Worker:
 
 def authenticate(worker: Worker, client_id: str, secret: str = SECRET) -> str:
     asking = ClientAuthentication(
-        worker.store, worker.memory, CertificateProofs(is_on=False), Metrics(None)
+        worker.store, worker.memory, CertificateProofs(is_on=False), RemoteKeys(()), Metrics(None)
     )
-    found = asking.authenticate(Credentials(client_id, secret, False), NOW, "192.0.2.1")
+    found = asking.authenticate(
+        Credentials(client_id, "client_secret_post", secret), NOW, "192.0.2.1"
+    )
     return found.client.client_id
 
 

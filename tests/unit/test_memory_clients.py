@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.certificates import CertificateProofs
-from app.endpoints.client_authentication import ClientAuthentication, Credentials
+from app.endpoints.client_authentication import ClientAuthentication
+from app.endpoints.credentials import Credentials
 from app.errors import InvalidClient
 from app.metrics import Metrics
+from app.remote_keys import RemoteKeys
 from tests.forgery import NOW
 from tests.unit.worker import Worker
 
@@ -23,8 +25,12 @@ def questions(worker: Worker, client_id: str) -> int:
     before = worker.line.round_trips
     with pytest.raises(InvalidClient):
         ClientAuthentication(
-            worker.store, worker.memory, CertificateProofs(is_on=False), Metrics(None)
-        ).authenticate(Credentials(client_id, "wrong", used_header=False), NOW, "192.0.2.1")
+            worker.store,
+            worker.memory,
+            CertificateProofs(is_on=False),
+            RemoteKeys(()),
+            Metrics(None),
+        ).authenticate(Credentials(client_id, "client_secret_post", "wrong"), NOW, "192.0.2.1")
     return worker.line.round_trips - before
 
 
