@@ -46,6 +46,8 @@ def _get(connection: HTTPConnection, line: socket.socket, target: str) -> str:
         body = response.read(LARGEST + 1)
     if len(body) > LARGEST:
         raise ValueError(f"more than {LARGEST} bytes")
+    if response.length:
+        raise ValueError("cut short")
     return body.decode("utf-8")
 
 

@@ -59,6 +59,8 @@ def test_nothing_of_the_clients_but_its_token_is_asked(front: Gateway) -> None:
         "X-Required-Scope: none",
         "X-Required-Audience: mine",
         "X-Allow-Stale: 3600",
+        "X-SSL-Client-Cert: forged",
+        "X_SSL_Client_Cert: forged",
         "X-Original-Method: GET",
         "X-Original-URI: /free",
         "X-Request-ID: 1",

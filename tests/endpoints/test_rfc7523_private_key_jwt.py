@@ -122,7 +122,7 @@ def test_mint_notes_the_method_and_not_a_secret(service: Service) -> None:
     assert ["private_key_jwt"] == list(service.redis.hgetall("used:keyed"))
 
 
-WRONG_CLAIMS: list[dict[str, object]] = [
+WRONG_CLAIMS: list[dict[str, Any]] = [
     {"iss": ...},
     {"sub": ...},
     {"iss": "demo"},
@@ -154,9 +154,7 @@ WRONG_CLAIMS: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("changes", WRONG_CLAIMS, ids=str)
-def test_assertion_with_wrong_claims_is_refused(
-    service: Service, changes: dict[str, object]
-) -> None:
+def test_assertion_with_wrong_claims_is_refused(service: Service, changes: dict[str, Any]) -> None:
     """One answer for all, and nothing of it is remembered."""
     assert REFUSED == outcome(ask(service, assertion(service, **changes)))
     assert [] == service.redis.keys("assertion:*")
