@@ -76,6 +76,8 @@ def _public_key(jwk: dict[str, Any]) -> PublicKey | None:
     try:
         key = _JOSE[algorithms[0]].from_jwk(jwk)
     except (PyJWTError, ValueError, TypeError, KeyError) as error:
+        if "x5c" in jwk:
+            return None  # It is there for its certificate.
         raise ValueError("a key of the JWK set cannot be read") from error
     if isinstance(key, RSAPublicKey) and not 2048 <= key.key_size <= 8192:
         return None

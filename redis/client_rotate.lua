@@ -4,6 +4,7 @@
 --       3 new secret's id (8 hex)  4 its salt (32 hex)  5 its keyed hash (64 hex)
 -- reply the previous secret's id and when it ends, both "" when none stays good
 -- error UNKNOWN there is no such client  INVALID an argument cannot be stored
+--       METHOD it authenticates in another way than by secret
 local now_s, grace_s = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local function is_hex(text, length)
@@ -16,6 +17,10 @@ if #ARGV ~= 5 or not ARGV[1]:find('^%d+$') or not ARGV[2]:find('^%d+$')
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return redis.error_reply('UNKNOWN there is no such client')
+end
+local method = redis.call('HGET', KEYS[1], 'token_endpoint_auth_method') or ''
+if method ~= '' and method:sub(1, 14) ~= 'client_secret_' then
+  return redis.error_reply('METHOD it authenticates in another way than by secret')
 end
 -- Secrets that cannot be read open no door: a rotation may as well replace them.
 local is_read, secrets = pcall(cjson.decode, redis.call('HGET', KEYS[1], 'secrets') or '[]')

@@ -19,6 +19,7 @@ _NOT_BEFORE = Script("not_before")
 _PROBLEMS: Mapping[str, Callable[[], OAuthError]] = {
     "TAKEN": ClientExists,
     "UNKNOWN": NoSuchClient,
+    "METHOD": lambda: InvalidRequest("this client authenticates without a secret"),
     "INVALID": lambda: InvalidRequest("the store cannot keep that"),
 }
 

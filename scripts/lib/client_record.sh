@@ -89,6 +89,7 @@ client_show() {
     time_of "${CLIENT[$field]}"
     table_row "${field%_at}" "$TEXT"
   done
+  how_rows
   if [[ $1 != null ]]; then
     time_of "$1"
     table_row revoked "every token issued up to $TEXT"

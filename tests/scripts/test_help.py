@@ -5,7 +5,7 @@ import pytest
 from tests.scripts.ops import Ops
 
 VERBS = {
-    "client": ["create", "show", "list", "scopes", "rotate", "disable", "enable", "delete"],
+    "client": ["create", "show", "list", "set", "scopes", "rotate", "disable", "enable", "delete"],
     "token": ["mint", "revoke", "revoke-client", "revoke-all", "why"],
     "route": ["set", "list", "delete"],
     "key": ["list", "rotate", "retire"],

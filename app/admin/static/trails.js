@@ -117,7 +117,7 @@ function field([name, label, options]) {
 const code = (text) => (text ? h("code", {}, text) : h("span", { class: "muted" }, "–"));
 
 const EVENTS = [
-  ...["mint", "revoke", "revoke_client", "revoke_all", "client_create", "client_scopes", "client_rotate"],
+  ...["mint", "revoke", "revoke_client", "revoke_all", "client_create", "client_set", "client_scopes", "client_rotate"],
   ...["client_disable", "client_enable", "client_delete", "route_set", "route_delete", "key_rotate", "key_retire", "restore", "admin_sign_in"],
 ];
 const REASONS = [
