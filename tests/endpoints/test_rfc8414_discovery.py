@@ -17,7 +17,8 @@ JWKS = "/.well-known/jwks.json"
 
 def test_s2_metadata_names_what_is_served(service: Service) -> None:
     """Exactly these members: nothing is listed that does not work."""
-    methods = ["client_secret_basic", "client_secret_post"]
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    algorithms = ["ES256", "ES384", "EdDSA", "PS256", "RS256"]
     expected = {
         "issuer": ISSUER,
         "token_endpoint": f"{ISSUER}/token",
@@ -29,6 +30,9 @@ def test_s2_metadata_names_what_is_served(service: Service) -> None:
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
     }
     answer = service.http.simulate_get(METADATA)
     assert (200, "application/json") == (answer.status_code, answer.headers["Content-Type"])
