@@ -106,7 +106,7 @@ def test_login_that_fails_is_no_answer_and_is_tried_again(name: str) -> None:
             with pytest.raises(StoreUnavailable):
                 line.ask(("PING",))
         redis.answer = usual
-        until(lambda: is_answered(line), timeout_s=1)
+        until(lambda: is_answered(line))
         assert (True, "ok") == (line.is_current(), line.feed())
 
 

@@ -18,7 +18,7 @@ from tests.store.scripted_redis import ScriptedRedis, usual
 TOKEN = token_of("a")
 KEY = f"revoked:{jti_of('a')}"
 TIMEOUT_S, HEARTBEAT_S = 0.1, 0.25
-SCHEDULING_S = 0.25
+SCHEDULING_S = 0.75
 """What a busy machine may add to any wait."""
 
 
@@ -72,13 +72,13 @@ def test_frozen_redis_is_found_out(server: RedisServer, client: Any) -> None:
         worker.warm(TOKEN)
         server.freeze()
         try:
-            answers = ask_without_pause(worker, 1.0)
+            answers = ask_without_pause(worker, 1.25)
         finally:
             server.thaw()
         assert_found_out_in_time(answers)
         tries = [took_s for _, took_s, _ in answers if took_s > TIMEOUT_S / 2]
-        assert len(tries) <= 4, "most refusals must not wait"
-        until(lambda: worker.reason(TOKEN) == "ok", timeout_s=0.5)
+        assert len(tries) < len(answers) / 100, "most refusals must not wait"
+        until(lambda: worker.reason(TOKEN) == "ok")
 
 
 def test_half_open_line_is_found_out_before_it_hides_a_revocation_for_long(
@@ -89,9 +89,9 @@ def test_half_open_line_is_found_out_before_it_hides_a_revocation_for_long(
         worker.warm(TOKEN)
         relay.fall_silent()
         client.set(KEY, "x")
-        assert_found_out_in_time(ask_without_pause(worker, 1.0))
+        assert_found_out_in_time(ask_without_pause(worker, 1.25))
         relay.speak_again()
-        until(lambda: worker.reason(TOKEN) == "revoked", timeout_s=0.5)
+        until(lambda: worker.reason(TOKEN) == "revoked")
 
 
 def test_idle_worker_asks_before_it_trusts_its_memory(client: Any, relay: Relay) -> None:
@@ -134,11 +134,11 @@ def test_redis_that_is_busy_with_a_script_is_not_trusted(client: Any, server: Re
         busy.start()
         try:
             until(lambda: is_busy(other), what="the script runs")
-            assert_found_out_in_time(ask_without_pause(worker, 0.7))
+            assert_found_out_in_time(ask_without_pause(worker, 1.25))
         finally:
             other.script_kill()
             busy.join()
-        until(lambda: worker.reason(TOKEN) == "ok", timeout_s=0.5)
+        until(lambda: worker.reason(TOKEN) == "ok")
 
 
 def run_for_long(server: RedisServer) -> None:
@@ -167,10 +167,10 @@ def test_redis_out_of_its_time_is_no_answer(client: Any, relay: Relay) -> None:
     with worker_at(relay.url) as worker:
         worker.warm(TOKEN)
         relay.delay_s = TIMEOUT_S
-        answers = ask_without_pause(worker, 1.0)
+        answers = ask_without_pause(worker, 1.25)
         assert_found_out_in_time(answers)
         relay.delay_s = 0
-        until(lambda: worker.reason(TOKEN) == "ok", timeout_s=1)
+        until(lambda: worker.reason(TOKEN) == "ok")
 
 
 def trickle(redis: ScriptedRedis) -> Callable[[Sequence[str]], bytes]:
@@ -215,7 +215,7 @@ def test_late_answer_is_never_taken_for_the_answer_to_the_next_question() -> Non
         with pytest.raises(StoreUnavailable):
             line.ask(("GET", "a"))
         gate.set()
-        until(lambda: ask_or_none(line) == ["PONG"], timeout_s=1)
+        until(lambda: ask_or_none(line) == ["PONG"])
 
 
 def ask_or_none(line: Line) -> object:

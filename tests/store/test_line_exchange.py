@@ -83,7 +83,7 @@ def test_redis_that_takes_nothing_more_is_given_up_in_time(server: RedisServer) 
             began = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 line.ask(("SET", "large", "x" * 4 * MIB))
-            assert 0.09 < time.monotonic() - began < 0.3
+            assert 0.09 < time.monotonic() - began < 1.1
         finally:
             server.thaw()
 

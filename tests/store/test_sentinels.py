@@ -13,7 +13,7 @@ from tests.store.canned_redis import CannedRedis, Reply, willing
 from tests.store.feed_harness import RedisServer
 
 TIMEOUT_S = 1.5
-SCHEDULING_S = 0.5
+SCHEDULING_S = 1.0
 """What a busy machine may add to any wait."""
 
 

@@ -105,7 +105,7 @@ def test_silence_decides_nothing_within_its_time(
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable):
         ask(store)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 2
 
 
 @ASK
