@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.watched_page import Watched
+from tests.dashboard import ADMIN_TOKEN
 from tests.stack import Credentials, Stack
 
 
@@ -171,3 +172,14 @@ def test_without_an_admin_token_nothing_can_be_changed(watched: Watched) -> None
     dialog(page).get_by_role("button", name="Close").click()
     for name in ("Sign in", "New client", "Revoke tokens"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
+
+
+def test_nothing_written_has_a_secret_a_token_or_a_session(watched: Watched, stack: Stack) -> None:
+    """Neither the logs nor the trails, after everything that was done here."""
+    page = watched.go()
+    watched.sign_in()
+    session = page.evaluate("sessionStorage.getItem('portcullis.session')")
+    logs = [log.read_text("utf-8", "replace") for log in (stack.run_dir / "log").iterdir()]
+    trails = [str(stack.redis.xrange(stream)) for stream in ("audit", "refusals")]
+    for secret in (*stack.given, ADMIN_TOKEN, session):
+        assert not any(secret in written for written in logs + trails)

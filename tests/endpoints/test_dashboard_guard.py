@@ -21,7 +21,7 @@ def test_every_answer_is_protected_from_other_pages(dashboard: Dashboard, path: 
     """A strict CSP, no framing, no sniffing, no referrer: on errors too."""
     answer = dashboard.ask("GET", path)
     assert HEADERS == {name: answer.headers[name.lower()] for name in HEADERS}
-    assert "no-cache" == answer.headers["cache-control"] if path == "" else "no-store"
+    assert ("no-cache" if path == "" else "no-store") == answer.headers["cache-control"]
 
 
 def test_csp_lets_in_nothing_but_the_page_itself() -> None:
