@@ -45,6 +45,7 @@ class Config:
     metrics_dir: Path | None
     state_dir: Path | None
     canary_s: int
+    traces: str
     dashboard: DashboardConfig
     mtls_url: str | None = None
     """Where nginx asks clients for a certificate; None: nowhere, and no certificate is believed."""
@@ -73,6 +74,7 @@ class Config:
             metrics_dir=read.path("METRICS_DIR"),
             state_dir=read.path("STATE_DIR"),
             canary_s=read.number("CANARY_S", 5, 0, 3_600),
+            traces=read.text("TRACES", "none", check=_problem_with_exporter),
             warm_clients=read.number("WARM_CLIENTS", 10_000, 1, 10**7),
             dashboard=DashboardConfig(
                 redis_url=read.account("DASHBOARD_REDIS_URL"),
@@ -161,6 +163,11 @@ def _problem_with_quoted(value: str) -> str | None:
     if not re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}", value):
         return "must be 1 to 256 printable ASCII characters without quote or backslash"
     return None
+
+
+def _problem_with_exporter(value: str) -> str | None:
+    """The names are OpenTelemetry's."""
+    return None if value in {"none", "otlp", "console"} else "must be none, otlp or console"
 
 
 def _problem_with_redis_url(value: str) -> str | None:

@@ -26,7 +26,7 @@ from app.endpoints.introspection import IntrospectionEndpoint
 from app.endpoints.metrics import MetricsEndpoint
 from app.endpoints.revocation import RevocationEndpoint
 from app.endpoints.token import TokenEndpoint
-from app.errors import OAuthError, StoreUnavailable
+from app.errors import ConfigError, OAuthError, StoreUnavailable
 from app.exposition import Counted, Exposition
 from app.journal import Journal
 from app.keys import KeyRingFile
@@ -47,7 +47,7 @@ _MOST_REFUSALS = 2_000
 """Kept in Redis for whoever looks why calls were refused."""
 
 
-def application() -> Service:
+def application() -> WSGIApplication:
     """Build the service from the environment; what gunicorn calls in each worker."""
     config = Config.from_environ()
     metrics = Metrics(config.metrics_dir)
@@ -57,7 +57,7 @@ def application() -> Service:
         _canary(config, metrics).start(config.canary_s)
     with suppress(StoreUnavailable):
         store.ping()  # log in now, rather than while the first caller waits
-    return create_app(
+    service = create_app(
         config,
         store,
         journal,
@@ -70,6 +70,17 @@ def application() -> Service:
         ),
         metrics=metrics,
     )
+    return service if config.traces == "none" else _traced(service, config.traces)
+
+
+def _traced(service: Service, exporter: str) -> WSGIApplication:
+    """Put spans around the service. The library is an extra, and costs memory."""
+    try:
+        from app.tracing import Traced, make_provider
+    except ModuleNotFoundError as error:
+        needs = "TRACES needs the packages in deploy/otel/requirements.txt"
+        raise ConfigError(f"{needs}: {error}") from error
+    return Traced(service, make_provider(exporter))
 
 
 def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, Journal]:

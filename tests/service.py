@@ -59,6 +59,7 @@ def config(**changes: object) -> Config:
         "metrics_dir": None,
         "state_dir": None,
         "canary_s": 0,
+        "traces": "none",
         "dashboard": DashboardConfig("redis://nowhere", "redis://nowhere"),
     }
     return Config(**{**values, **changes})  # type: ignore[arg-type]

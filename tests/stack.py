@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("nginx", "demo", "app", "redis")
 _OURS = (
     *("REDIS_", "CLIENT_", "KEYS_", "TOKEN_", "OPS_", "HTTP_", "ISSUER", "AUDIENCE", "ALG"),
-    *("ADMIN_", "DASHBOARD_"),
+    *("ADMIN_", "DASHBOARD_", "CANARY_", "TRACES", "OTEL_"),
 )
 
 

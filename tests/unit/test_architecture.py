@@ -100,6 +100,12 @@ def test_redis_is_known_to_the_dial_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_tracing_is_known_to_one_module(name: str) -> None:
+    """Its library is an extra: nobody else may need it."""
+    assert ("opentelemetry" in roots(name)) == (name == "tracing")
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_postgres_is_never_on_a_requests_path(name: str) -> None:
     """Only snapshot and restore know it."""
     assert not {"psycopg", "psycopg2", "asyncpg", "sqlalchemy"} & roots(name)

@@ -35,6 +35,7 @@ def test_least_environment_gives_the_defaults() -> None:
         metrics_dir=None,
         state_dir=None,
         canary_s=5,
+        traces="none",
         dashboard=DashboardConfig("redis://localhost", "redis://localhost"),
     )
     assert expected == Config.from_environ(GOOD)
@@ -58,6 +59,7 @@ def test_full_environment_is_read_as_written() -> None:
         "METRICS_DIR": "/metrics",
         "STATE_DIR": "/state",
         "CANARY_S": "0",
+        "TRACES": "otlp",
         "DASHBOARD_REDIS_URL": "unix://dashboard:look@/run/redis.sock",
         "ADMIN_REDIS_URL": "unix://admin:change@/run/redis.sock",
         "ADMIN_TOKEN": "0123456789abcdef0123456789abcdef",
@@ -79,6 +81,7 @@ def test_full_environment_is_read_as_written() -> None:
         Path("/metrics"),
         Path("/state"),
         0,
+        "otlp",
         DashboardConfig(
             "unix://dashboard:look@/run/redis.sock",
             "unix://admin:change@/run/redis.sock",
@@ -118,6 +121,7 @@ def test_empty_environment_names_what_is_required_and_nothing_else() -> None:
         ("AUDIENCE", "a\\b", "must be 1 to 256 printable ASCII characters"),
         ("AUDIENCE", "a\nb", "must be 1 to 256 printable ASCII characters"),
         ("REALM", 'a", error="', "must be 1 to 256 printable ASCII characters"),
+        ("TRACES", "otlp,console", "must be none, otlp or console"),
         (
             "REDIS_URL",
             "localhost:6379",
