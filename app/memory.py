@@ -65,7 +65,10 @@ class Memory:
 
         Raises the Refused that names what is wrong with it.
         """
-        self._refresh(now)
+        line, looked_s = self._line, now - self._looked_around_s
+        # As a condition, because each call comes this way and nearly none has anything to refresh.
+        if not line.is_current() or line.news or not 0 <= looked_s < _LOOK_AROUND_S:
+            self._refresh(now)
         token = self._find_token(authorization)  # type: ignore[arg-type]
         if token is None:
             token = self._verify(authorization)
@@ -235,6 +238,8 @@ class Memory:
             found = refusal.with_traceback(None)
         token.refusal = found
         token.holder = holder
+        client = holder.client
+        token.is_counted = token.claims.is_once or bool(client and client.rate_per_s)
         token.generation = self._facts.generation
 
 

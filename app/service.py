@@ -7,6 +7,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import rendering
 from app.endpoints.auth_request import AuthRequestEndpoint
+from app.endpoints.health import ALIVE, ALIVE_HEADERS
 from app.journal import Journal
 from app.logs import current
 from app.memory import Memory
@@ -84,10 +85,13 @@ def unless_late(
 
 
 def by_path(endpoints: WSGIApplication, dashboard: WSGIApplication) -> WSGIApplication:
-    """Let the dashboard answer below /admin/."""
+    """Let the dashboard answer below /admin/, and nobody at all be needed to say "I am alive"."""
 
     def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        is_admin = environ["PATH_INFO"].startswith("/admin/")
-        return (dashboard if is_admin else endpoints)(environ, start_response)
+        path = environ["PATH_INFO"]
+        if path == "/health" and environ["REQUEST_METHOD"] == "GET":
+            start_response("200 OK", ALIVE_HEADERS)
+            return (ALIVE,)
+        return (dashboard if path.startswith("/admin/") else endpoints)(environ, start_response)
 
     return choose

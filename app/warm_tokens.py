@@ -28,6 +28,7 @@ class WarmToken:
         "exp",
         "generation",
         "holder",
+        "is_counted",
         "is_marked",
         "refusal",
         "scopes",
@@ -47,6 +48,7 @@ class WarmToken:
         self.holder = NOBODY
         self.generation = UNKNOWN
         self.refusal: Refused | None = None
+        self.is_counted = True  # whether a call costs something: of the token or of a rate
 
     def places(self) -> int:
         """Return how many places it takes: a set of hundreds of scopes is no small thing."""

@@ -141,8 +141,7 @@ class AuthRequestEndpoint:
         needed = get("HTTP_X_REQUIRED_SCOPE")
         if needed and needed not in token.scopes:
             self._check_scopes(token, needed, environ, within_s)
-        client = token.holder.client
-        if claims.is_once or (client and client.rate_per_s):
+        if token.is_counted:
             self._take(token, sane_request_id(get("HTTP_X_REQUEST_ID")), within_s)
         return token
 

@@ -6,12 +6,15 @@ import falcon
 
 from app.errors import StoreUnavailable
 
+ALIVE = b'{"status": "ok"}'
+ALIVE_HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(ALIVE)))]
+
 
 class HealthEndpoint:
     """`GET /health` and `/health/live`: 200 while the process serves."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.data = b'{"status": "ok"}'
+        resp.data = ALIVE
 
     on_head = on_get
 
