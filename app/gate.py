@@ -96,6 +96,10 @@ class Holder:
     shares: dict[str, Share] = field(default_factory=dict)
     """What was taken ahead of the client's rates, by key prefix (rates.py)."""
 
+    def has_rate(self) -> bool:
+        """Tell whether its calls are counted against a limit."""
+        return self.client is not None and bool(self.client.rate_per_s)
+
 
 def check_alive(claims: Claims, holder: Holder, world: World, is_revoked: bool) -> None:
     """Raise Revoked: by its `jti`, by a not-before, or because its data set is no more."""

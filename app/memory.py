@@ -65,10 +65,11 @@ class Memory:
 
         Raises the Refused that names what is wrong with it.
         """
+        # Looked at here, because each call comes this way and nearly none has anything to refresh.
         line, looked_s = self._line, now - self._looked_around_s
-        # As a condition, because each call comes this way and nearly none has anything to refresh.
-        if not line.is_current() or line.news or not 0 <= looked_s < _LOOK_AROUND_S:
-            self._refresh(now)
+        is_current = line.is_current()
+        if not is_current or line.news or not 0 <= looked_s < _LOOK_AROUND_S:
+            self._take_in_all(now, is_current)
         token = self._find_token(authorization)  # type: ignore[arg-type]
         if token is None:
             token = self._verify(authorization)
@@ -176,14 +177,16 @@ class Memory:
 
     def _refresh(self, now: float) -> None:
         """Take in every change whose maker has been told that it is done."""
+        self._take_in_all(now, self._line.is_current())
+
+    def _take_in_all(self, now: float, is_current: bool) -> None:
+        """The line is asked once: it says that it is not current, and is made anew after that."""
         line = self._line
-        if not line.is_current():
+        if not is_current or line.news:
             for news in line.take_news():
                 self._take_in(news)
+        if not is_current:
             self._facts.doubt_all(line.known_until)
-        elif line.news:
-            for news in line.take_news():
-                self._take_in(news)
         if not 0 <= now - self._looked_around_s < _LOOK_AROUND_S:
             self._look_around(now)
 
@@ -238,8 +241,7 @@ class Memory:
             found = refusal.with_traceback(None)
         token.refusal = found
         token.holder = holder
-        client = holder.client
-        token.is_counted = token.claims.is_once or bool(client and client.rate_per_s)
+        token.is_counted = token.claims.is_once or holder.has_rate()
         token.generation = self._facts.generation
 
 
