@@ -1,11 +1,17 @@
-"""From a URL to what asks the Redis, or the cluster, that it names."""
+"""From a URL to what asks the Redis, or the cluster, that it names; and who asks there."""
 
 from collections.abc import Callable
 
+from app import canary
+from app.canary import Canary
 from app.cluster import Cluster
-from app.line import Line
-from app.store import Connection
+from app.config import Config
+from app.journal import Journal
+from app.line import WATCHED, Line
+from app.metrics import Metrics
+from app.store import Connection, Store
 from app.tide import Tide
+from app.tide_file import TideFile
 
 
 def line_to(
@@ -25,3 +31,38 @@ def line_to(
     return Line(
         url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count, tide=tide
     )
+
+
+def store_and_journal(config: Config, metrics: Metrics) -> tuple[Store, Journal]:
+    """Return what the requests ask, and the journal, whose thread confirms changes."""
+    timeout_s = config.redis_timeout_ms / 1000
+    tide = Tide(TideFile(config.state_dir)) if config.state_dir else None
+    asking = line_to(
+        config.redis_url,
+        timeout_s=timeout_s,
+        heartbeat_s=config.heartbeat_ms / 1000,
+        watched=WATCHED,
+        count=metrics.counter_of("worker"),
+        tide=tide,
+    )
+    writing = line_to(
+        config.redis_url,
+        timeout_s=timeout_s,
+        count=metrics.counter_of("journal"),
+        tide=tide,
+    )
+    journal = Journal(writing, most_entries=config.audit_max_entries, count=metrics.count)
+    if tide:
+        tide.on_change = journal.wake
+        journal.listen()
+    return Store(asking), journal
+
+
+def canary_of(config: Config, metrics: Metrics) -> Canary:
+    """Return a canary with two lines of its own."""
+
+    def line(*watched: str) -> Connection:
+        timeout_s, count = config.redis_timeout_ms / 1000, metrics.counter_of("canary")
+        return line_to(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
+
+    return Canary(line(), line(canary.PREFIX), metrics)

@@ -8,14 +8,13 @@ from wsgiref.types import WSGIApplication
 
 import falcon
 
-from app import canary, rendering
+from app import rendering
 from app.admin.history import History
 from app.admin.sampler import Sampler
 from app.admin.site import Access, admin_app
-from app.canary import Canary
 from app.certificates import CertificateProofs
 from app.config import Config, DashboardConfig
-from app.connections import line_to
+from app.connections import canary_of, line_to, store_and_journal
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.endpoints.cache_stats import CacheStatsEndpoint
 from app.endpoints.client_authentication import ClientAuthentication
@@ -30,7 +29,6 @@ from app.errors import ConfigError, OAuthError, StoreUnavailable
 from app.exposition import Counted, Exposition
 from app.journal import Journal
 from app.keys import KeyRingFile
-from app.line import WATCHED
 from app.memory import Memory
 from app.metrics import Metrics
 from app.overload import Overload
@@ -38,9 +36,7 @@ from app.rates import Rates
 from app.refusals import Refusals
 from app.remote_keys import RemoteKeys
 from app.service import Service, by_path, unless_late
-from app.store import Connection, Store
-from app.tide import Tide
-from app.tide_file import TideFile
+from app.store import Store
 from app.verifier import Verifier
 
 _MOST_REFUSALS = 2_000
@@ -52,9 +48,9 @@ def application() -> WSGIApplication:
     config = Config.from_environ()
     metrics = Metrics(config.metrics_dir)
     timeout_s = config.redis_timeout_ms / 1000
-    store, journal = _lines(config, metrics, timeout_s)
+    store, journal = store_and_journal(config, metrics)
     if config.canary_s:
-        _canary(config, metrics).start(config.canary_s)
+        canary_of(config, metrics).start(config.canary_s)
     with suppress(StoreUnavailable):
         store.ping()  # log in now, rather than while the first caller waits
     service = create_app(
@@ -81,38 +77,6 @@ def _traced(service: Service, exporter: str) -> WSGIApplication:
         needs = "TRACES needs the packages in deploy/otel/requirements.txt"
         raise ConfigError(f"{needs}: {error}") from error
     return Traced(service, make_provider(exporter))
-
-
-def _lines(config: Config, metrics: Metrics, timeout_s: float) -> tuple[Store, Journal]:
-    """The line of the requests, and the one of the journal's thread, which confirms changes."""
-    tide = Tide(TideFile(config.state_dir)) if config.state_dir else None
-    asking = line_to(
-        config.redis_url,
-        timeout_s=timeout_s,
-        heartbeat_s=config.heartbeat_ms / 1000,
-        watched=WATCHED,
-        count=metrics.counter_of("worker"),
-        tide=tide,
-    )
-    writing = line_to(
-        config.redis_url,
-        timeout_s=timeout_s,
-        count=metrics.counter_of("journal"),
-        tide=tide,
-    )
-    journal = Journal(writing, most_entries=config.audit_max_entries, count=metrics.count)
-    if tide:
-        tide.on_change = journal.wake
-        journal.listen()
-    return Store(asking), journal
-
-
-def _canary(config: Config, metrics: Metrics) -> Canary:
-    def line(*watched: str) -> Connection:
-        timeout_s, count = config.redis_timeout_ms / 1000, metrics.counter_of("canary")
-        return line_to(config.redis_url, timeout_s=timeout_s, watched=watched, count=count)
-
-    return Canary(line(), line(canary.PREFIX), metrics)
 
 
 def _access(config: DashboardConfig, timeout_s: float) -> Access:
