@@ -20,7 +20,9 @@ Credentials = tuple[str, str]
 """A client id and its secret."""
 
 __all__ = [
+    "AS_SHIPPED",
     "COMPONENTS",
+    "PATIENT",
     "ROOT",
     "Credentials",
     "Stack",
@@ -34,6 +36,9 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("nginx", "demo", "app", "redis")
+PATIENT = {"REDIS_TIMEOUT_MS": "900"}
+"""A machine that stands still for a moment is no defect; tests of failing Redis use AS_SHIPPED."""
+AS_SHIPPED = {"REDIS_TIMEOUT_MS": "150"}
 _OURS = (
     *("REDIS_", "CLIENT_", "KEYS_", "TOKEN_", "OPS_", "HTTP_", "ISSUER", "AUDIENCE", "ALG"),
     *("ADMIN_", "DASHBOARD_", "CANARY_", "TRACES", "OTEL_"),
@@ -60,6 +65,7 @@ class Stack:
             "HTTP_PORT": str(self.http_port),
             "OPS_PORT": str(self.ops_port),
             "WORKERS": "2",
+            **PATIENT,
             **changes,
         }
         self.given: list[str] = []

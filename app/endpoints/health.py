@@ -6,7 +6,7 @@ import falcon
 
 from app.errors import StoreUnavailable
 
-ALIVE = b'{"status": "ok"}'
+ALIVE = b'{"status":"ok"}'
 ALIVE_HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(ALIVE)))]
 
 

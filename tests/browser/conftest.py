@@ -17,7 +17,7 @@ WAIT_MS = 30_000
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy."""
-    with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="1000") as stack:
+    with Stack(ADMIN_TOKEN=ADMIN_TOKEN) as stack:
         yield stack
 
 

@@ -10,12 +10,8 @@ from tests.stack import Stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A running gateway. A test leaves it as it found it.
-
-    Redis may take longer than by default: no test here is about a Redis that fails, and a machine
-    that stands still for a moment is not a defect.
-    """
-    with Stack(REDIS_TIMEOUT_MS="900") as stack:
+    """A running gateway. A test leaves it as it found it."""
+    with Stack() as stack:
         yield stack
 
 

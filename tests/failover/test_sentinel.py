@@ -8,7 +8,7 @@ import pytest
 from tests.failover.model import Model
 from tests.failover.sentinel_group import Node, SentinelGroup
 from tests.processes import until
-from tests.stack import Stack
+from tests.stack import AS_SHIPPED, Stack
 from tests.store.feed_harness import FeedWorker
 
 pytestmark = pytest.mark.timeout(180)
@@ -24,7 +24,7 @@ def group() -> Iterator[SentinelGroup]:
 
 @pytest.fixture(scope="module")
 def stack(group: SentinelGroup) -> Iterator[Stack]:
-    with Stack(REDIS_URL=group.url) as stack:
+    with Stack(REDIS_URL=group.url, **AS_SHIPPED) as stack:
         yield stack
 
 

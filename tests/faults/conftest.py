@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import Stack
+from tests.stack import AS_SHIPPED, Stack
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack() as stack:
+    with Stack(**AS_SHIPPED) as stack:
         yield stack

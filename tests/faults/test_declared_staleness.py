@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.watch import BOUND_S
 from tests.forgery import claims_of
-from tests.stack import Stack, until
+from tests.stack import AS_SHIPPED, Stack, until
 from tests.store.feed_harness import RedisServer
 from tests.wire import Answer, Connection, ask, request
 from tests.workers import ask_all, connections_to_workers, validate
@@ -52,7 +52,7 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def stack(redis_server: RedisServer) -> Iterator[Stack]:
     """A gateway on a Redis of the tests' own, with locations that declare staleness."""
-    with Stack(REDIS_URL=redis_server.unix_url) as stack:
+    with Stack(REDIS_URL=redis_server.unix_url, **AS_SHIPPED) as stack:
         config = stack.run_dir / "nginx" / "nginx.conf"
         before = "        location = /demo/any {"
         config.write_text(config.read_text().replace(before, LOCATIONS + before))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.flood import Flood
-from tests.stack import Stack, until
+from tests.stack import AS_SHIPPED, Stack, until
 from tests.wire import request
 
 SECONDS = float(os.environ.get("OVERLOAD_S", "4"))
@@ -24,7 +24,7 @@ CONNECTIONS = 600
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     """A worker that remembers one token only: every other request costs a signature and a trip."""
-    with Stack(WORKERS="1", WARM_TOKENS="1") as made:
+    with Stack(WORKERS="1", WARM_TOKENS="1", **AS_SHIPPED) as made:
         yield made
 
 

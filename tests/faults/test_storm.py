@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.mixed_load import Expected, Lane, Token, expired_tokens, read
 from tests.faults.faults import FAULTS, Fault
-from tests.stack import Credentials, Stack, until
+from tests.stack import AS_SHIPPED, Credentials, Stack, until
 from tests.wire import Answer, Closed
 
 ROUNDS = int(os.environ.get("STORM_ROUNDS", "1"))
@@ -85,7 +85,7 @@ def small_disk(stack: Stack) -> Iterator[bool]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    made = Stack()
+    made = Stack(**AS_SHIPPED)
     with small_disk(made) as is_mounted, made:
         made.has_small_disk = is_mounted  # type: ignore[attr-defined]
         yield made
@@ -96,7 +96,7 @@ def lanes(stack: Stack) -> Iterator[list[StormLane]]:
     """Connections with tokens of three clients; tokens that are no good are kept by each."""
     clients = {name: stack.client_create(name, scopes) for name, scopes in CLIENTS.items()}
     expired = expired_tokens(stack, stack.client_create("short", "demo:read", ttl_s="1"), 2)
-    with ExitStack() as open_connections:
+    with ExitStack(**AS_SHIPPED) as open_connections:
         made = []
         for number in range(LANES):
             connection = open_connections.enter_context(stack.connect(timeout_s=30))
