@@ -1,6 +1,8 @@
 """From a URL to what asks the Redis, or the cluster, that it names; and who asks there."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from app import canary
 from app.canary import Canary
@@ -9,9 +11,12 @@ from app.config import Config
 from app.journal import Journal
 from app.line import WATCHED, Line
 from app.metrics import Metrics
+from app.shard_tides import ShardTides
 from app.store import Connection, Store
 from app.tide import Tide
 from app.tide_file import TideFile
+
+_CLUSTER = "cluster:"
 
 
 def line_to(
@@ -21,22 +26,20 @@ def line_to(
     heartbeat_s: float = 0.25,
     watched: tuple[str, ...] = (),
     count: Callable[[str], None] = lambda _: None,
-    tide: Tide | None = None,
+    tide: Tide | ShardTides | None = None,
 ) -> Connection:
     """Return what asks one Redis, or a cluster, and is told of changes when some are watched."""
-    if url.startswith("cluster:"):
-        return Cluster(
-            url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count
-        )
-    return Line(
+    kind: Any = Cluster if url.startswith(_CLUSTER) else Line
+    line: Connection = kind(
         url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched, count=count, tide=tide
     )
+    return line
 
 
 def store_and_journal(config: Config, metrics: Metrics) -> tuple[Store, Journal]:
     """Return what the requests ask, and the journal, whose thread confirms changes."""
     timeout_s = config.redis_timeout_ms / 1000
-    tide = Tide(TideFile(config.state_dir)) if config.state_dir else None
+    tide = _tide_of(config.redis_url, config.state_dir)
     asking = line_to(
         config.redis_url,
         timeout_s=timeout_s,
@@ -56,6 +59,13 @@ def store_and_journal(config: Config, metrics: Metrics) -> tuple[Store, Journal]
         tide.on_change = journal.wake
         journal.listen()
     return Store(asking), journal
+
+
+def _tide_of(url: str, directory: Path | None) -> Tide | ShardTides | None:
+    """Return what notices that Redis, or a shard of a cluster, has gone back in time."""
+    if directory is None:
+        return None
+    return ShardTides(directory) if url.startswith(_CLUSTER) else Tide(TideFile(directory))
 
 
 def canary_of(config: Config, metrics: Metrics) -> Canary:

@@ -14,10 +14,17 @@ from typing import Any
 
 from app.errors import StoreUnavailable
 from app.lua import Ask, Script
+from app.shard_tides import ShardTides
 from app.slots import slot_of
 from app.wire import Command
 
 _MARKS = [(f"mark:{{{number}}}", slot_of(f"{{{number}}}")) for number in range(512)]
+_AGAIN_S = 86_400 + 120
+"""No token lives longer, margins included."""
+
+_NO_REASON_TO_END = ("revoked:", "ott:", "routes")
+"""What can be made again, and what brings no token back to life."""
+
 _ALL_MARKED = "mark:{dataset}"
 """Written last: without it, marks may be missing because nobody has written them yet."""
 
@@ -29,10 +36,30 @@ log = logging.getLogger("portcullis.shards")
 class Shards:
     """The marks. `ask` is for questions to whoever owns the keys."""
 
-    def __init__(self, ask: Ask, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, ask: Ask, tides: ShardTides | None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._ask = ask
+        self._tides = tides
         self._clock = clock
         self._dataset_id: str | None = None
+        self._owners: Sequence[str] = ()
+        self._number_of: dict[str, int] = {}
+
+    def saw(self, node: str, owners: Sequence[str]) -> None:
+        """Note that a node has announced a change; what a replica repeats is none."""
+        if self._tides is None:
+            return
+        if owners is not self._owners and owners != self._owners:
+            self._number_of = {
+                owners[slot]: number for number, (_, slot) in reversed([*enumerate(_MARKS)])
+            }
+            # A slot that moves takes what it holds from under one mark to another.
+            for number in self._number_of.values():
+                self._tides.saw(number)
+        self._owners = owners
+        if node in self._number_of:
+            self._tides.saw(self._number_of[node])
 
     def prove(self, nodes: Collection[str], owners: Sequence[str]) -> None:
         """Make sure that the slots of some nodes have lost nothing of the data set.
@@ -42,16 +69,38 @@ class Shards:
         """
         for _ in range(2):
             dataset_id = self._data_set_in_force()
-            # Without a data set, nothing is good that could be lost.
-            if dataset_id is None or self._has_all(dataset_id, nodes, owners):
+            if dataset_id is None:
+                return  # Nothing is good that could be lost.
+            why = self._why_lost(dataset_id, nodes, owners)
+            if why is None:
                 return
-            self._end(dataset_id, "a shard has lost its data")
+            self._end(dataset_id, why)
         raise StoreUnavailable("a shard loses its data again and again")
 
-    def end(self, why: str) -> None:
-        """End the data set that was last seen to be in force."""
-        if self._dataset_id:
-            self._end(self._dataset_id, why)
+    def make_good(self, missing: Collection[str] | None) -> None:
+        """Make again what a replica may lack that has taken over; else the data set ends.
+
+        A token revoked is revoked again, a one-time token spent is spent again. What any other
+        change was, nobody knows. Call it for what has been proven otherwise.
+        """
+        known = self._dataset_id
+        if known is None:
+            return
+        if missing is None or any(not key.startswith(_NO_REASON_TO_END) for key in missing):
+            self._end(known, "a replica took over that may lack what was acknowledged")
+            return
+        if "routes" in missing:
+            log.error("a replica took over without a change of the routes: look through them")
+        commands: list[Command] = []
+        for key in missing:
+            kind, _, jti = key.partition(":")
+            # Of another data set, it is dead whatever was said about it.
+            if kind != "routes" and jti.startswith(f"{known}."):
+                again: Command = ("SET", key, "again", "EX", _AGAIN_S, "NX")
+                commands.append(again if kind == "revoked" else ("DEL", key))
+        if commands:
+            _certain(self._ask(*commands))
+            log.warning("a replica took over without %d changes: made again", len(commands))
 
     def _data_set_in_force(self) -> str | None:
         """Return its id; mark all shards first when it has just begun."""
@@ -66,9 +115,19 @@ class Shards:
         self._dataset_id = str(dataset_id)
         return self._dataset_id
 
-    def _has_all(self, dataset_id: str, nodes: Collection[str], owners: Sequence[str]) -> bool:
-        questions: list[Command] = [("GET", mark) for mark, slot in _MARKS if owners[slot] in nodes]
-        return not questions or {dataset_id} == set(_certain(self._ask(*questions)))
+    def _why_lost(
+        self, dataset_id: str, nodes: Collection[str], owners: Sequence[str]
+    ) -> str | None:
+        numbers = [number for number, (_, slot) in enumerate(_MARKS) if owners[slot] in nodes]
+        found = self._ask(*(("GET", _MARKS[number][0]) for number in numbers)) if numbers else []
+        if not {dataset_id} >= set(_certain(found)):
+            return "a shard has lost its data"
+        if self._tides:
+            try:
+                return self._tides.why_older(dataset_id, numbers, self._ask)
+            except OSError as error:
+                raise StoreUnavailable(str(error)) from error
+        return None
 
     def _end(self, dataset_id: str, why: str) -> None:
         args = (secrets.token_hex(4), int(self._clock()), dataset_id)

@@ -1,8 +1,8 @@
 """Which slot of a Redis Cluster a command belongs to, and which commands stay together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import hiredis
 from redis.crc import key_slot
@@ -17,6 +17,12 @@ _KEYLESS = frozenset(
 )
 _BEGINS = frozenset({"MULTI", "SCRIPT"})
 """What prepares for the command after it; other keyless ones belong to the command before."""
+
+
+NOWHERE = -1
+"""The place of an answer that nobody waits for."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,24 @@ def units_of(commands: Sequence[Command]) -> list[Unit]:
     if opened:
         units.append(Unit(slot, tuple(opened)))
     return units
+
+
+def by_node(
+    targets: Mapping[Unit, tuple[T, bool]], commands: Sequence[Command]
+) -> dict[T, list[tuple[int, Command]]]:
+    """Return what each node is asked, with the place of each answer.
+
+    The second of a target says that the node does not own the slot yet: it must be told (ASKING).
+    """
+    questions: dict[T, list[tuple[int, Command]]] = {}
+    for unit, (node, is_asking) in targets.items():
+        placed = questions.setdefault(node, [])
+        for place in unit.places:
+            command = commands[place]
+            if is_asking and (key_of(command) is not None or command[0] == "MULTI"):
+                placed.append((NOWHERE, ("ASKING",)))
+            placed.append((place, command))
+    return questions
 
 
 def redirection(unit: Unit, replies: Sequence[Any]) -> str | None:

@@ -42,12 +42,14 @@ class Node:
 class Topology:
     """Nodes by address, and the address of each slot's owner, "" where nobody is known.
 
-    `given_up` are those that did not answer, and that the cluster does without. `is_settled`
-    means that all nodes are there and well, so that only a change of epochs can change anything.
+    `primaries` are the owners. `given_up` are those that did not answer, and that the cluster does
+    without. `is_settled` means that all nodes are there and well, so that only a change of epochs
+    can change anything.
     """
 
     nodes: Mapping[str, Node]
     owners: tuple[str, ...]
+    primaries: frozenset[str]
     given_up: frozenset[str]
     is_settled: bool
 
@@ -56,8 +58,15 @@ class Topology:
         primary_id = self.nodes[address].primary_id if address in self.nodes else None
         return next((a for a, node in self.nodes.items() if node.node_id == primary_id), None)
 
+    def may_hold_itself_for_primary(self, address: str) -> bool:
+        """Tell whether a node that has lost its slots may not have learnt of that."""
+        node = self.nodes.get(address)
+        if node is None or address in self.primaries:
+            return False
+        return not (node.is_self and node.primary_id)
 
-UNKNOWN = Topology({}, ("",) * SLOTS, frozenset(), is_settled=False)
+
+UNKNOWN = Topology({}, ("",) * SLOTS, frozenset(), frozenset(), is_settled=False)
 
 
 def start_up_nodes(url: str) -> tuple[str, tuple[str, ...]]:
@@ -110,6 +119,7 @@ def merge(views: Iterable[tuple[Node, ...]]) -> Topology:
     return Topology(
         nodes,
         tuple(owners),
+        frozenset(owners) - {""},
         frozenset(one for one in silent if nodes[one].node_id in failed),
         is_settled=not silent and not any(node.flags & _UNSETTLED for node in said),
     )

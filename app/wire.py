@@ -118,6 +118,14 @@ class Wire:
             self._read()
             self._note_changes()
 
+    def receive_late(self) -> None:
+        """Take in changes from a wire whose answers nobody waits for any more."""
+        while self.poll(0):
+            self._read()
+            while (reply := self._reader.gets()) is not _NOTHING:
+                if isinstance(reply, hiredis.PushNotification):
+                    self._note(reply)
+
     def is_flooded(self) -> bool:
         """Tell, once, whether changes may have outgrown the socket, or one came in part."""
         is_flooded = self._unproven_bytes >= _FLOOD_BYTES or self._reader.has_data()

@@ -62,11 +62,9 @@ class RedisCluster:
         self.ports.append(port)
         return port
 
-    def start(self, port: int, *, is_emptied: bool = False) -> None:
-        """Start a node's process, again with what it had on disk, or with no data at all."""
+    def start(self, port: int) -> None:
+        """Start a node's process, again with what it has on disk."""
         folder = self.directory / str(port)
-        if is_emptied:
-            shutil.rmtree(folder / "appendonlydir")
         folder.mkdir(exist_ok=True)
         command = ["redis-server", "--port", str(port), "--cluster-port", str(self._bus[port])]
         command += ["--bind", "127.0.0.1", "--dir", str(folder), "--logfile", f"{folder}/log"]

@@ -150,3 +150,26 @@ def test_what_names_no_start_up_nodes_is_refused(url: str) -> None:
     """A cluster has no databases, and a slash in a password must be written %2F."""
     with pytest.raises(ValueError, match="not like cluster://"):
         start_up_nodes(url)
+
+
+@pytest.mark.parametrize(
+    ("views", "expected"),
+    [
+        ([], True),
+        ([seen_by(A, line("a", A, "myself,master", 4, "0-16383"))], True),
+        ([seen_by(A, line("a", A, "myself,slave", 5, primary="b"))], False),
+    ],
+    ids=["it is silent", "it says that it is a primary", "it says that it is a replica"],
+)
+def test_who_was_replaced_may_not_know_it_until_it_says_so_itself(
+    views: list[tuple[Node, ...]], expected: bool
+) -> None:
+    """What others have heard of it does not count: it may have said OK before."""
+    told = seen_by(
+        B,
+        line("a", A, "slave", 5, primary="b"),
+        line("b", B, "myself,master", 5, "0-16383"),
+    )
+    topology = merge([told, *views])
+    assert expected == topology.may_hold_itself_for_primary(A)
+    assert not topology.may_hold_itself_for_primary(B)

@@ -32,6 +32,16 @@ def _of_socket(path: str) -> str:
 
 
 def find(redis_url: str) -> Iterator[Finding]:
+    """Ask Redis; of a cluster, each node that the URL names."""
+    who, at, nodes = redis_url.removeprefix("cluster://").rpartition("@")
+    is_cluster = redis_url.startswith("cluster://")
+    for one in nodes.rstrip("/").split(",") if is_cluster else ():
+        yield from _find(f"redis://{who}{at}{one}")
+    if not is_cluster:
+        yield from _find(redis_url)
+
+
+def _find(redis_url: str) -> Iterator[Finding]:
     place = f"Redis at {_place(redis_url)}"
     try:
         config = _config(redis_url)
