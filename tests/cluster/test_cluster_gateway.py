@@ -97,7 +97,7 @@ def test_gateway_says_that_it_is_ready(stack: Stack) -> None:
     assert {"redis": "ok", "dataset": "ok", "feed": "ok"} == answer.json()["dependencies"]
 
 
-def test_what_is_done_in_order_is_not_noticed(
+def test_slots_that_move_and_a_failover_in_order_break_nothing(
     model: ClusterModel, redis_cluster: RedisCluster
 ) -> None:
     """Slots move: of the data set, the client, the routes, the trail; then a replica takes over."""
