@@ -95,7 +95,8 @@ class CertificateProofs:
 
     def __init__(self, *, is_on: bool) -> None:
         self._is_on = is_on
-        self._headers: dict[str, str] = {}
+        self.proven: dict[str | None, str] = {}
+        """The header in which a certificate was last shown, by its thumbprint."""
 
     def thumbprint(self, shown: Shown | None) -> str | None:
         """Return the thumbprint of the certificate that was shown; None when there was none."""
@@ -109,13 +110,13 @@ class CertificateProofs:
     def check(self, header: str | None, expected: str) -> None:
         """Raise WrongProof unless the certificate of this thumbprint was shown.
 
-        A header that was found to be a thumbprint's is remembered by it: then comparing the two is
-        all there is to do, without even hashing.
+        A header that was found to be a thumbprint's is remembered by it. Then comparing the two is
+        all there is to do, without hashing: a warm request's path has that line to itself.
         """
-        if header and self._headers.get(expected) == header:
+        if header and self.proven.get(expected) == header:
             return
         if self.thumbprint(Shown(header) if header else None) != expected:
             raise WrongProof("bound to a certificate that was not shown")
-        if len(self._headers) >= _MOST_REMEMBERED:
-            self._headers.clear()
-        self._headers[expected] = header or ""
+        if len(self.proven) >= _MOST_REMEMBERED:
+            self.proven.clear()
+        self.proven[expected] = header or ""
