@@ -153,7 +153,12 @@ def _problem_with_origins(value: str) -> str | None:
             parts.scheme == "https"
             or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"})
         )
-        if not is_safe or parts is None or one != f"{parts.scheme}://{parts.netloc}":
+        if (
+            not is_safe
+            or parts is None
+            or not parts.hostname
+            or one != f"{parts.scheme}://{parts.netloc}"
+        ):
             return "must be origins such as https://keys.example, separated by spaces"
     return None
 

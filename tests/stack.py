@@ -41,11 +41,7 @@ PATIENT = {"REDIS_TIMEOUT_MS": "900"}
 AS_SHIPPED = {"REDIS_TIMEOUT_MS": "150"}
 _OURS = (
     *("REDIS_", "CLIENT_", "KEYS_", "TOKEN_", "OPS_", "HTTP_", "ISSUER", "AUDIENCE", "ALG"),
-<<<<<<< HEAD
-    *("ADMIN_", "DASHBOARD_", "CANARY_", "TRACES", "OTEL_"),
-=======
-    *("ADMIN_", "DASHBOARD_", "MTLS_", "JWKS_"),
->>>>>>> a4ac186 (Tests: clients with keys and certificates through a real nginx with TLS, by a third-party library)
+    *("ADMIN_", "DASHBOARD_", "CANARY_", "TRACES", "OTEL_", "MTLS_", "JWKS_"),
 )
 
 

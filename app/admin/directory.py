@@ -8,7 +8,7 @@ from typing import Any
 
 from app.admin.documents import fitting
 from app.admin.problems import CannotList, NoSuchClient
-from app.clients import CLIENT_ID, Client, Secret
+from app.clients import CLIENT_ID, FIELDS, Client, Secret
 from app.errors import StoreUnavailable
 from app.line import Command
 from app.store import Connection
@@ -22,10 +22,6 @@ _LONGEST_SCOPES = 200
 """Characters of a client's scopes in a list; all of them are shown with the client."""
 
 _ENTRIES_A_READ = 250
-_FIELDS = (
-    *("name", "status", "scopes", "audiences", "ttl_s", "rate_per_s"),
-    *("secrets", "created_at", "updated_at"),
-)
 _PREFIX = "client:"
 _ENTRY_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -104,7 +100,7 @@ class Directory:
         commands: list[Command] = []
         for client_id in client_ids:
             commands += [
-                ("HMGET", f"{_PREFIX}{client_id}", *_FIELDS),
+                ("HMGET", f"{_PREFIX}{client_id}", *FIELDS),
                 ("HGETALL", f"used:{client_id}"),
                 ("GET", f"notbefore:{client_id}"),
             ]
@@ -135,7 +131,7 @@ def _document(client_id: str, values: Any, used: Any, mark: Any, now: float) -> 
     """Return what may be shown of a client: neither the salt nor the hash of a secret."""
     if isinstance(values, Exception):
         return {"client_id": client_id, "status": "unreadable", "scopes": "", "secrets": []}
-    fields = dict(zip(_FIELDS, values, strict=True))
+    fields = dict(zip(FIELDS, values, strict=True))
     try:
         known = {name: value for name, value in fields.items() if value is not None}
         secrets = Client.from_fields(client_id, known).secrets
@@ -146,6 +142,7 @@ def _document(client_id: str, values: Any, used: Any, mark: Any, now: float) -> 
     return {
         "client_id": client_id,
         **{name: fields[name] or "" for name in ("name", "status", "scopes", "audiences")},
+        "token_endpoint_auth_method": fields["token_endpoint_auth_method"] or "",
         **{name: _number(fields[name]) for name in ("ttl_s", "rate_per_s")},
         **{name: _number(fields[name]) for name in ("created_at", "updated_at")},
         "not_before_s": _mark(mark),

@@ -41,6 +41,7 @@ def test_client_is_shown_without_what_opens_a_door(looking: Dashboard) -> None:
         "status": "active",
         "scopes": "orders:read orders:write",
         "audiences": "",
+        "token_endpoint_auth_method": "",
         "ttl_s": 60,
         "rate_per_s": None,
         "created_at": 1,
@@ -248,3 +249,16 @@ def test_samples_come_in_parts_until_they_are_all_there(
         after, is_all = str(answer.json["parts"][-1]["rows"][-1][0]), answer.json["is_all"]
     assert [1_000_000 + number for number in range(300)] == seen
     assert {"parts": [], "is_all": True} == dashboard.get("api/samples", after=after)
+
+
+def test_dashboard_shows_how_a_client_authenticates_and_not_with_what(looking: Dashboard) -> None:
+    """Neither its keys nor the name in its certificate are anybody's business there."""
+    looking.service.add_client(
+        "keyed",
+        token_endpoint_auth_method="private_key_jwt",
+        jwks='{"keys": [{"kty": "EC", "kid": "only-the-app-knows"}]}',
+        secrets="[]",
+    )
+    told = looking.get("api/clients/keyed")
+    assert ("private_key_jwt", "active") == (told["token_endpoint_auth_method"], told["status"])
+    assert "only-the-app-knows" not in str(told)

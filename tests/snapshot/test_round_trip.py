@@ -21,6 +21,12 @@ def test_everything_comes_back(vault: Vault) -> None:
     """Clients, last uses, routes, revocations and not-befores with their ends."""
     vault.add_client("orders", name="Örders", ttl_s="60")
     vault.add_client("billing", status="disabled")
+    vault.add_client(
+        "keyed",
+        token_endpoint_auth_method="private_key_jwt",
+        jwks='{"keys": [{"kty": "EC"}]}',
+        tls_client_certificate_bound_access_tokens="true",
+    )
     vault.redis.hset("used:orders", mapping={"aaaa0001": "1795230000"})
     vault.redis.hset("routes", mapping={"GET /a": "a b", "* /ü/": ""})
     now_s = vault.now_s()
@@ -29,13 +35,14 @@ def test_everything_comes_back(vault: Vault) -> None:
     before = vault.state()
     told = taken_and_restored(vault)
     after = vault.state()
-    for key in ("client:orders", "client:billing", "used:orders", "routes", "notbefore:billing"):
+    kept = ("client:orders", "client:billing", "client:keyed", "used:orders", "routes")
+    for key in (*kept, "notbefore:billing"):
         assert before[key] == after[key]
     assert "ops" == after["revoked:0a1b2c3d.x"]
     assert now_s + 1000 == vault.redis.expiretime("revoked:0a1b2c3d.x")
     assert now_s + 2000 == vault.redis.expiretime("notbefore:billing")
     assert 364 * DAY_S < vault.redis.ttl("used:orders") <= 365 * DAY_S
-    counts = {"clients": 2, "revocations": 1, "not_befores": 1, "routes": 2}
+    counts = {"clients": 3, "revocations": 1, "not_befores": 1, "routes": 2}
     assert counts.items() <= told.items()
 
 

@@ -64,6 +64,8 @@ def test_full_environment_is_read_as_written() -> None:
         "ADMIN_REDIS_URL": "unix://admin:change@/run/redis.sock",
         "ADMIN_TOKEN": "0123456789abcdef0123456789abcdef",
         "ADMIN_HOSTS": "ops.example [fd00::1]",
+        "MTLS_URL": "https://mtls.example:8444",
+        "JWKS_ORIGINS": "https://keys.example http://127.0.0.1:8000",
     }
     expected = Config(
         "http://127.0.0.1:8080/auth",
@@ -88,6 +90,8 @@ def test_full_environment_is_read_as_written() -> None:
             "0123456789abcdef0123456789abcdef",
             ("ops.example", "[fd00::1]"),
         ),
+        "https://mtls.example:8444",
+        ("https://keys.example", "http://127.0.0.1:8000"),
     )
     assert expected == Config.from_environ(environ)
 
@@ -153,6 +157,14 @@ def test_empty_environment_names_what_is_required_and_nothing_else() -> None:
         ("ADMIN_REDIS_URL", "http://localhost", "must begin with redis://"),
         ("ADMIN_TOKEN", "0123456789abcdef0123456789abcde", "must be 32 to 256 printable ASCII"),
         ("ADMIN_TOKEN", "0123456789abcdef 0123456789abcdef", "must be 32 to 256 printable ASCII"),
+        ("MTLS_URL", "http://mtls.example", "must be an https URL"),
+        ("MTLS_URL", "https://mtls.example/", "must have no query, no fragment"),
+        ("JWKS_ORIGINS", "https://keys.example/", "must be origins such as"),
+        ("JWKS_ORIGINS", "https://keys.example/a", "must be origins such as"),
+        ("JWKS_ORIGINS", "keys.example", "must be origins such as"),
+        ("JWKS_ORIGINS", "https://", "must be origins such as"),
+        ("JWKS_ORIGINS", "http://keys.example", "must be origins such as"),
+        ("JWKS_ORIGINS", "https://a.example file:///etc", "must be origins such as"),
         ("AUDIT_MAX_ENTRIES", "many", "must be a whole number from 1 to 1000000000"),
     ],
 )

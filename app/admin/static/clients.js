@@ -139,6 +139,7 @@ async function showClient(clientId) {
   const facts = [
     ["Name", client.name || "–"],
     ["Status", status(client)],
+    ["Authenticates by", client.token_endpoint_auth_method || "secret"],
     ["Scopes", scopes(client)],
     ["Audiences", client.audiences || "the server's"],
     ["Lifetime", client.ttl_s ? `${format.whole(client.ttl_s)} s` : "the server's"],
