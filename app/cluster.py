@@ -16,6 +16,7 @@ from app.errors import StoreUnavailable
 from app.line import WATCHED
 from app.members import DATASET, Members
 from app.node import NodeLine
+from app.replicas import wait_s
 from app.router import Router
 from app.shard_tides import ShardTides
 from app.shards import Shards
@@ -116,6 +117,7 @@ class Cluster:
         """
         is_first = self._members.topology is UNKNOWN
         self._deadline = self._monotonic() + self._timeout_s * (2 if is_first else 1)
+        self._deadline += wait_s(commands)
         self._take_in()
         if self._members.has_suspects() and not self._members.is_stale:
             self._members.clear_suspects(self._deadline)

@@ -36,6 +36,8 @@ class Config:
     keys_dir: Path
     redis_url: str
     redis_timeout_ms: int
+    replicas_to_ack: int
+    replicas_ack_timeout_ms: int
     token_ttl_s: int
     leeway_s: int
     audit_max_entries: int
@@ -66,6 +68,8 @@ class Config:
             keys_dir=Path(read.text("KEYS_DIR")),
             redis_url=read.text("REDIS_URL", check=_problem_with_redis_url),
             redis_timeout_ms=read.number("REDIS_TIMEOUT_MS", 150, 1, 10_000),
+            replicas_to_ack=read.number("REPLICAS_TO_ACK", 0, 0, 100),
+            replicas_ack_timeout_ms=read.number("REPLICAS_ACK_TIMEOUT_MS", 100, 1, 9_999),
             token_ttl_s=read.number("TOKEN_TTL_S", 3_600, 1, LONGEST_TTL_S),
             leeway_s=read.number("LEEWAY_S", 0, 0, 60),
             audit_max_entries=read.number("AUDIT_MAX_ENTRIES", 100_000, 1, 10**9),

@@ -11,6 +11,7 @@ from app.config import Config
 from app.journal import Journal
 from app.line import WATCHED, Line
 from app.metrics import Metrics
+from app.replicas import Replicas
 from app.shard_tides import ShardTides
 from app.store import Connection, Store
 from app.tide import Tide
@@ -58,7 +59,8 @@ def store_and_journal(config: Config, metrics: Metrics) -> tuple[Store, Journal]
     if tide:
         tide.on_change = journal.wake
         journal.listen()
-    return Store(asking), journal
+    needed, within_ms = config.replicas_to_ack, config.replicas_ack_timeout_ms
+    return Store(asking, replicas=Replicas(needed, within_ms, metrics.count)), journal
 
 
 def _tide_of(url: str, directory: Path | None) -> Tide | ShardTides | None:

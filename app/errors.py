@@ -12,8 +12,7 @@ class ConfigError(Exception):
 def rate_limit_headers(retry_after_s: int, rate_per_s: int | None) -> list[tuple[str, str]]:
     """Return Retry-After (RFC 9110 §10.2.3) and, for a client's own rate, the RateLimit fields.
 
-    These are the IETF's draft-ietf-httpapi-ratelimit-headers: quota and window in seconds, what
-    remains, and the seconds until there is more.
+    As in draft-ietf-httpapi-ratelimit-headers: quota and window, what remains, seconds until more.
     """
     headers = [("Retry-After", str(retry_after_s))]
     if rate_per_s:
@@ -80,13 +79,14 @@ class UnsupportedGrantType(OAuthError):
 
 
 class TemporarilyUnavailable(OAuthError):
-    """What is wrong is the server's, and may pass. `detail` is for the log."""
+    """What is wrong is the server's, and may pass. `detail` is for the log, `text` for callers."""
 
     status = 503
     error = "temporarily_unavailable"
+    text: ClassVar[str] = "the server cannot answer now; try again shortly"
 
     def __init__(self, detail: str) -> None:
-        super().__init__("the server cannot answer now; try again shortly")
+        super().__init__(self.text)
         self.detail = detail
 
     def headers(self, realm: str) -> dict[str, str]:  # noqa: ARG002

@@ -19,6 +19,7 @@ import hiredis
 from app.errors import StoreUnavailable
 from app.login import Login
 from app.pause import Pause
+from app.replicas import wait_s
 from app.sentinels import dial_to
 from app.tide import Server, Tide
 from app.wire import Command, Loss, News, Wire, Work, has_answers, is_demotion
@@ -50,8 +51,7 @@ class Line:
         self._dial = dial_to(url, timeout_s, heartbeat_s, monotonic)
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
-        self._watched = watched
-        self._count = count
+        self._watched, self._count = watched, count
         self._monotonic = monotonic
         self._pause = Pause(pause_s, monotonic)
         self._tide, self._server = tide, Server()
@@ -106,9 +106,9 @@ class Line:
         """Send commands together and return their replies, within one timeout in all.
 
         `meanwhile` is done while Redis answers: to be woken costs more than to come late. A line
-        that has to be made first has one timeout more. Raises StoreUnavailable when that cannot be
-        had; an error reply is returned as a hiredis.ReplyError. What is announced meanwhile is left
-        in `news` for after the caller has noted the replies, which it may overtake.
+        that has to be made first has one timeout more, WAIT its own. Raises StoreUnavailable when
+        that cannot be had; an error reply is returned. What is announced meanwhile is left in
+        `news` for after the caller has noted the replies, which it may overtake.
         """
         self.send(commands)
         try:
@@ -122,13 +122,13 @@ class Line:
     def send(self, commands: tuple[Command, ...], deadline: float | None = None) -> None:
         """Send commands, which `replies` must follow: several lines can be waited for at once.
 
-        A `deadline` of the caller's holds for making the line too.
+        A `deadline` of the caller's holds for making the line, and for all that is asked.
         """
         if self._pause.is_on():
             raise StoreUnavailable("not asked: it failed a moment ago")
-        now = self._monotonic()
+        due = self._monotonic() + self._timeout_s + wait_s(commands)
         try:
-            wire, self._deadline = self._open_wire(), deadline or now + self._timeout_s
+            wire, self._deadline = self._open_wire(), deadline or due
             if wire is None:
                 self._deadline += 0.0 if deadline else self._timeout_s
                 wire = self._connect(self._deadline)

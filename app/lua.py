@@ -21,11 +21,18 @@ class Script:
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def run(
-        self, ask: Ask, keys: list[str], args: tuple[str | int, ...], *before: Command
+        self,
+        ask: Ask,
+        keys: list[str],
+        args: tuple[str | int, ...],
+        *before: Command,
+        after: tuple[Command, ...] = (),
     ) -> list[Any]:
-        """Run it after other commands; return their replies and then its own."""
+        """Run it between other commands; return all their replies in that order."""
         by_hash: Command = ("EVALSHA", self._sha, len(keys), *keys, *args)
-        replies = ask(*before, by_hash)
-        if isinstance(replies[-1], Exception) and "NOSCRIPT" in str(replies[-1]):
-            replies[-1:] = ask(("SCRIPT", "LOAD", self._text), by_hash)[1:]
+        replies = ask(*before, by_hash, *after)
+        own = replies[len(before)]
+        if isinstance(own, Exception) and "NOSCRIPT" in str(own):
+            load: Command = ("SCRIPT", "LOAD", self._text)
+            replies[len(before) :] = ask(load, by_hash, *after)[1:]
         return replies

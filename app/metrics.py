@@ -38,6 +38,7 @@ COUNTERS = {
     "one_time_tokens_spent": "One-time tokens that made their call.",
     "one_time_tokens_replayed": "Calls with a one-time token that another request has spent.",
     "tokens_revoked": "Tokens revoked through /revoke.",
+    "changes_not_replicated": "Changes that too few replicas had in time (REPLICAS_TO_ACK).",
     "client_authentications_failed": "Requests with a wrong secret, or of nobody.",
     "client_authentications_throttled": "Of these, those told to slow down.",
     "dashboard_sign_ins_failed": "Wrong admin tokens shown to the dashboard.",

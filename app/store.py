@@ -16,6 +16,7 @@ from app.errors import StoreUnavailable
 from app.gate import Holder, NotBefore, World
 from app.line import Command, News, Work
 from app.lua import Script
+from app.replicas import Replicas
 
 _REVOKED_MARGIN_S = 60
 """The largest leeway: a revocation outlives every clock that may still take the token."""
@@ -62,9 +63,16 @@ _RATE_LIMIT = Script("rate_limit")
 class Store:
     """Redis as the service sees it."""
 
-    def __init__(self, line: Connection, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        line: Connection,
+        *,
+        clock: Callable[[], float] = time.time,
+        replicas: Replicas | None = None,
+    ) -> None:
         self.line = line
         self._clock = clock
+        self.replicas = replicas or Replicas()
         self._told_s = 0
 
     def ping(self) -> None:
@@ -139,8 +147,10 @@ class Store:
 
     def revoke(self, jti: str, exp: int, reason: str) -> None:
         """Revoke a token until nobody takes it any more. When this returns, it is refused."""
-        self._ask(("SET", f"revoked:{jti}", reason, "EXAT", exp + _REVOKED_MARGIN_S))
+        change: Command = ("SET", f"revoked:{jti}", reason, "EXAT", exp + _REVOKED_MARGIN_S)
+        replies = self._ask(change, *self.replicas.wait(f"revoked:{jti}"))
         self.line.made(f"revoked:{jti}")
+        self.replicas.check(replies)
 
     def is_first_use(self, key: str, ttl_s: int) -> bool:
         """Tell whether nobody has used this yet, and remember that it now has been, for a time."""
@@ -158,12 +168,15 @@ class Store:
         """
         is_revoked: Command = ("EXISTS", f"revoked:{jti}")
         keys = [f"ott:{jti}", f"spent:{{ott:{jti}}}"]
-        revoked, spent = self._run(_SPEND, keys, (request_id,), is_revoked)
+        after = self.replicas.wait(keys[0])
+        replies = self._run(_SPEND, keys, (request_id,), is_revoked, after=after)
+        revoked, spent = replies[:2]
         if revoked != 0:
             return "revoked"
         if spent != 1:
             return "spent"
         self.line.made(keys[0])
+        self.replicas.check(replies)
         return "ok"
 
     def take(self, key: str, *, rate_per_s: int, wanted: int) -> tuple[int, float]:
@@ -175,10 +188,16 @@ class Store:
         return int(taken), int(wait_ms) / 1000
 
     def _run(
-        self, script: Script, keys: list[str], args: tuple[str | int, ...], *before: Command
+        self,
+        script: Script,
+        keys: list[str],
+        args: tuple[str | int, ...],
+        *before: Command,
+        after: tuple[Command, ...] = (),
     ) -> list[Any]:
-        """Run a script after other commands; return their replies and then the script's."""
-        return [_certain(reply) for reply in script.run(self.line.ask, keys, args, *before)]
+        """Run a script between other commands; return all their replies in that order."""
+        replies = script.run(self.line.ask, keys, args, *before, after=after)
+        return [_certain(reply) for reply in replies]
 
     def _ask(self, *commands: Command, meanwhile: Work | None = None) -> list[Any]:
         return [_certain(reply) for reply in self.line.ask(*commands, meanwhile=meanwhile)]

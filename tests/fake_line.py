@@ -13,6 +13,9 @@ from app.line import Command, News, Work
 class AskingLine:
     """Never current, so that everything is asked every time."""
 
+    replicas = 0
+    """The answer to WAIT, which fakeredis does not know."""
+
     def __init__(self, connection: "redis.Redis") -> None:
         self._redis = connection
         self.news: list[News] = []
@@ -41,11 +44,13 @@ class AskingLine:
             meanwhile()
         pipe: Any = self._redis.pipeline(transaction=False)
         for command in commands:
-            pipe.execute_command(*command)
+            if command[0] != "WAIT":
+                pipe.execute_command(*command)
         try:
-            replies = pipe.execute(raise_on_error=False)
+            given = iter(pipe.execute(raise_on_error=False))
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise StoreUnavailable(str(error)) from error
+        replies = [self.replicas if each[0] == "WAIT" else next(given) for each in commands]
         return [
             NoScriptError(f"NOSCRIPT {reply}") if isinstance(reply, NoScriptError) else reply
             for reply in replies

@@ -50,6 +50,8 @@ def config(**changes: object) -> Config:
         "keys_dir": Path("/nowhere"),
         "redis_url": "redis://nowhere",
         "redis_timeout_ms": 100,
+        "replicas_to_ack": 0,
+        "replicas_ack_timeout_ms": 50,
         "token_ttl_s": 3600,
         "leeway_s": 0,
         "audit_max_entries": 1000,

@@ -42,6 +42,7 @@ AS_SHIPPED = {"REDIS_TIMEOUT_MS": "150"}
 _OURS = (
     *("REDIS_", "CLIENT_", "KEYS_", "TOKEN_", "OPS_", "HTTP_", "ISSUER", "AUDIENCE", "ALG"),
     *("ADMIN_", "DASHBOARD_", "CANARY_", "TRACES", "OTEL_", "MTLS_", "JWKS_"),
+    *("REPLICAS_", "APPENDFSYNC", "STATE_DIR"),
 )
 
 

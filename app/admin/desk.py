@@ -86,10 +86,16 @@ class Desk:
         jti: str = "",
         detail: str = "",
     ) -> None:
-        """Write what has just been done into the audit trail."""
-        origin = origin_of(req)
-        entry = audit.entry(event, origin, client_id=client_id, jti=jti, detail=detail)
-        self._journal.note({**entry, "who": _WHO})
+        """Write what has just been done into the audit trail; "" is no event.
+
+        Raises NotReplicated when it may yet be lost.
+        """
+        if event:
+            origin = origin_of(req)
+            entry = audit.entry(event, origin, client_id=client_id, jti=jti, detail=detail)
+            self._journal.note({**entry, "who": _WHO})
+        if self._registry:
+            self._registry.check_replicated()
 
 
 def _shown(req: falcon.Request) -> str:

@@ -10,6 +10,7 @@ from app.admin.registration import Registration
 from app.clients import new_secret
 from app.errors import InvalidRequest, OAuthError, StoreUnavailable
 from app.lua import Script
+from app.replicas import Replicas
 from app.store import Connection
 
 _CREATE = Script("client_create")
@@ -37,11 +38,18 @@ class NewSecret:
 
 
 class Registry:
-    """The writing side of the dashboard. `line` logs in with an account that may change clients."""
+    """The writing side of the dashboard. `line` logs in with an account that may change clients.
 
-    def __init__(self, line: Connection, clock: Callable[[], float]) -> None:
+    Nobody is told that a change is done before `check_replicated`: see Desk.note.
+    """
+
+    def __init__(
+        self, line: Connection, clock: Callable[[], float], replicas: Replicas | None = None
+    ) -> None:
         self._line = line
         self._clock = clock
+        self._replicas = replicas or Replicas()
+        self._unchecked: list[Any] = []
 
     def create(self, new: Registration) -> NewSecret:
         """Register a client; raise ClientExists."""
@@ -69,14 +77,24 @@ class Registry:
             raise NoSuchClient
         return float(self._run(_NOT_BEFORE, f"notbefore:{client_id or '*'}"))
 
+    def check_replicated(self) -> None:
+        """Raise NotReplicated when too few replicas have the last change; it is made all the same.
+
+        Apart from the changes, because they are to be written into the trail first.
+        """
+        replies, self._unchecked = self._unchecked, []
+        if replies:
+            self._replicas.check(replies)
+
     def _now_s(self) -> int:
         return int(self._clock())
 
     def _run(self, script: Script, key: str, *args: str | int) -> Any:
-        (reply,) = script.run(self._line.ask, [key], args)
-        if isinstance(reply, Exception):
-            raise self._problem(reply)
-        return reply
+        replies = script.run(self._line.ask, [key], args, after=self._replicas.wait(key))
+        if isinstance(replies[0], Exception):
+            raise self._problem(replies[0])
+        self._unchecked = replies
+        return replies[0]
 
     def _ask(self, *command: str) -> Any:
         (reply,) = self._line.ask(command)

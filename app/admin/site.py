@@ -60,7 +60,7 @@ def admin_app(
     app.add_error_handler(Exception, rendering.render_surprise)
     app.add_error_handler(falcon.HTTPError, renderer.http_error)
     app.add_error_handler(OAuthError, renderer.oauth_error)
-    registry = Registry(access.change, verifier.now) if access.change else None
+    registry = Registry(access.change, verifier.now, store.replicas) if access.change else None
     desk = Desk(registry, access.admin_token, journal, verifier.now, count)
     directory = Directory(access.view, can_list=access.can_list)
     for path, file in page_files().items():

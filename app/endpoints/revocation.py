@@ -12,6 +12,7 @@ from app.errors import InvalidRequest, NoToken, Refused, UnauthorizedClient
 from app.journal import Journal
 from app.memory import Memory
 from app.metrics import Metrics
+from app.replicas import NotReplicated
 from app.store import Store
 from app.tokens import Claims
 from app.verifier import Verifier
@@ -71,6 +72,10 @@ class RevocationEndpoint:
 
     def _revoke(self, claims: Claims, req: falcon.Request) -> None:
         entry = audit.entry("revoke", origin_of(req), client_id=claims.client_id, jti=claims.jti)
-        self._store.revoke(claims.jti, claims.exp, "revoke")
+        try:
+            self._store.revoke(claims.jti, claims.exp, "revoke")
+        except NotReplicated:
+            self._journal.note(entry)  # it is done all the same
+            raise
         self._metrics.count("tokens_revoked")
         self._journal.note(entry)

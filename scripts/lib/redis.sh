@@ -133,6 +133,7 @@ redis_cli() {
 # redis_open: find Redis and make sure that it answers and lets us in, or fail.
 redis_open() {
   local node
+  settle_replicas
   redis_find || fail "no Redis to talk to: set REDIS_URL or REDIS_SOCKET, or start the stack ($RUN_DIR/demo.env names none)"
   redis_try PING && return
   for node in ${REDIS_NODES[@]+"${REDIS_NODES[@]:1}"}; do
@@ -159,6 +160,7 @@ find_primaries() {
 # redis_try WORD...: run one command. ANSWER becomes its JSON; return 1 and ANSWER is the error.
 redis_try() {
   local status=0
+  note_change "$@"
   ANSWER=$(redis_cli 5 -e "$@" 2>&1) || status=$?
   case $status in
     # One reply is one line. A second one is a complaint of redis-cli's, which goes on as the
@@ -200,7 +202,9 @@ record() {
   is_plain_text 128 "$who" || who=${who//[^ -~]/?}
   find_setting AUDIT_MAX_ENTRIES app.env || VALUE=100000
   longest=$VALUE
-  redis_try XADD audit MAXLEN '~' "$longest" '*' event "$1" who "ops:$who" "${@:2}" from cli && return
-  complain "done, but the audit entry was not written: Redis at $REDIS_PLACE: ${ANSWER%%$'\n'*}"
-  EXIT_STATUS=1
+  if ! redis_try XADD audit MAXLEN '~' "$longest" '*' event "$1" who "ops:$who" "${@:2}" from cli; then
+    complain "done, but the audit entry was not written: Redis at $REDIS_PLACE: ${ANSWER%%$'\n'*}"
+    EXIT_STATUS=1
+  fi
+  await_replicas
 }

@@ -18,7 +18,7 @@ fail() {
 # settle_settings: every setting gets its value and is checked; RUN_DIR becomes absolute.
 settle_settings() {
   HTTP_ADDR=${HTTP_ADDR:-127.0.0.1} HTTP_PORT=${HTTP_PORT:-8080} OPS_PORT=${OPS_PORT:-9090}
-  WORKERS=${WORKERS:-$(nproc)} ALG=${ALG:-ES256} REDIS_URL=${REDIS_URL:-}
+  WORKERS=${WORKERS:-$(nproc)} ALG=${ALG:-ES256} APPENDFSYNC=${APPENDFSYNC:-everysec} REDIS_URL=${REDIS_URL:-}
   settle_run_dir
   check_port HTTP_PORT "$HTTP_PORT"
   check_port OPS_PORT "$OPS_PORT"
@@ -26,6 +26,9 @@ settle_settings() {
   [[ $WORKERS =~ ^[1-9][0-9]{0,2}$ ]] || fail 2 "WORKERS is '$WORKERS': a number from 1 to 999 is needed"
   check_address
   check_one_of ALG "$ALG" ES256 EdDSA RS256 HS256
+  check_one_of APPENDFSYNC "$APPENDFSYNC" everysec always
+  [[ -n $REDIS_URL || ${REPLICAS_TO_ACK:-0} == 0 ]] ||
+    fail 2 "REPLICAS_TO_ACK needs a REDIS_URL: the Redis that make up starts has no replicas"
   [[ -z $REDIS_URL || $REDIS_URL =~ ^(redis|rediss|unix|sentinel|cluster)://. ]] ||
     fail 2 "REDIS_URL is '${REDIS_URL%%:*}:…': redis://, rediss://, unix://, sentinel:// or cluster:// is needed"
 

@@ -24,5 +24,7 @@ source "$LIB/table.sh"
 source "$LIB/checks.sh"
 # shellcheck source=sentinels.sh
 source "$LIB/sentinels.sh"
+# shellcheck source=replicas.sh
+source "$LIB/replicas.sh"
 # shellcheck source=redis.sh
 source "$LIB/redis.sh"

@@ -22,6 +22,8 @@ NEEDED = [
     ("HINCRBY", "tide:{dataset}", "0a1b2c3d", "1"),
     ("INFO", "server", "replication"),
     ("ROLE",),
+    ("SET", "wait:{revoked:j}", "1", "EX", "1"),
+    ("WAIT", "0", "1"),
     ("HGETALL", "snapshot"),
     ("SET", "revoked:j", "test", "EX", "1"),
     ("SET", "ott:j", "1", "EX", "1"),

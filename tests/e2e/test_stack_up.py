@@ -125,6 +125,18 @@ def test_changed_setting_restarts_what_reads_it(own: Stack) -> None:
     own.start()
 
 
+def test_appendfsync_reaches_redis(own: Stack) -> None:
+    """`always` restarts Redis, which then answers once a change is on the disk; its data stays."""
+    token = own.mint()
+    run_up(own, APPENDFSYNC="always")
+    assert {"appendfsync": "always"} == own.redis.config_get("appendfsync")
+    assert 200 == own.call("/demo/read", token=token).status
+    own.revoke(token)
+    assert 401 == own.call("/demo/read", token=token).status
+    own.start()
+    assert {"appendfsync": "everysec"} == own.redis.config_get("appendfsync")
+
+
 def test_two_at_once_wait_for_each_other(own: Stack) -> None:
     """Of two concurrent `up`s the second waits: both succeed, and one stack runs."""
     own.script("down")
@@ -190,6 +202,8 @@ def test_interrupted_up_leaves_nothing_that_down_misses() -> None:
         ({"WORKERS": "many"}, "WORKERS is 'many'"),
         ({"WORKERS": "0"}, "WORKERS is '0'"),
         ({"ALG": "none"}, "ALG is 'none'"),
+        ({"APPENDFSYNC": "no"}, "APPENDFSYNC is 'no'"),
+        ({"REPLICAS_TO_ACK": "1"}, "REPLICAS_TO_ACK needs a REDIS_URL"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL is"),
         ({"RUN_DIR": "/tmp/a b"}, "RUN_DIR is '/tmp/a b'"),
         ({"RUN_DIR": "/tmp/a'b"}, "only letters, digits"),

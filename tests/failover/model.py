@@ -36,7 +36,7 @@ class Model:
     def __enter__(self) -> "Model":
         for thread in self._threads:
             thread.start()
-        until(lambda: len(self.dead) > 10 and self.tried["checked"] > 20, 20, "the load runs")
+        until(lambda: len(self.dead) > 10 and self.tried["checked"] > 20, 60, "the load runs")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +101,7 @@ class Model:
         self.tried[str(answer.status)] += 1
         return answer
 
-    def wait_until_served(self, within_s: float = 30) -> None:
+    def wait_until_served(self, within_s: float = 60) -> None:
         """Wait until good tokens, revocations and one-time tokens all work again."""
         before = self.tried.copy()
         began = time.monotonic()
@@ -126,7 +126,7 @@ class Model:
     def check_all(self) -> None:
         """Hold that every dead token is refused, now that all can be decided."""
         for token in self.dead:
-            assert until(lambda t=token: self._decided(t)) == 401  # type: ignore[misc]
+            assert until(lambda t=token: self._decided(t), 30) == 401  # type: ignore[misc]
 
     def _decided(self, token: str) -> int:
         status = self._ask(token).status

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,7 +72,7 @@ class SentinelGroup:
         self.directory = Path(tempfile.mkdtemp(prefix="sentinel-"))
         login = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
         shared = (*login, "--appendonly", "yes", "--save", "", *options)
-        shared = (*shared, "--repl-diskless-sync-delay", "0")
+        shared = (*shared, "--repl-diskless-sync-delay", "0", "--maxmemory", "64mb")
         self.nodes = [Node(self.directory / f"redis-{n}", *shared) for n in range(3)]
         self.primary, *self.replicas = self.nodes
         self.sentinels: list[Node] = []
@@ -80,9 +81,9 @@ class SentinelGroup:
         self.primary.start()
         for replica in self.replicas:
             replica.start("--replicaof", "127.0.0.1", str(self.primary.port))
-        until(self.is_replicating, 20, "replicas are up")
+        until(self.is_replicating, 60, "replicas are up")
         self.sentinels = [self._sentinel(number) for number in range(3)]
-        until(lambda: all(map(self._knows_all, self.sentinels)), 20, "sentinels know each other")
+        until(lambda: all(map(self._knows_all, self.sentinels)), 60, "sentinels know each other")
         return self
 
     def _sentinel(self, number: int) -> Node:
@@ -120,6 +121,29 @@ class SentinelGroup:
         question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         answers = [one.ask(*question, password=SENTINEL_PASSWORD) for one in self.sentinels]
         return {int(port) for _, port in filter(None, answers)}
+
+    def settled(self) -> Node:
+        """Return the primary, as soon as all sentinels name it and both replicas follow it."""
+        with self.hurried():
+            until(lambda: len(self.named()) == 1, 60, "the sentinels agree")
+            node = self.node_at(self.named().pop())
+            until(lambda: len((node.ask("ROLE") or [0, 0, []])[2]) == 2, 60, "both replicas follow")
+            until(lambda: all(map(self._knows_all, self.sentinels)), 60, "sentinels know all")
+        return node
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Have the sentinels put things in order within a second instead of ten."""
+        self._pace(info_ms=500, publish_ms=250)
+        try:
+            yield
+        finally:
+            self._pace(info_ms=10_000, publish_ms=2_000)
+
+    def _pace(self, info_ms: int, publish_ms: int) -> None:
+        words = ("INFO-PERIOD", str(info_ms), "PUBLISH-PERIOD", str(publish_ms))
+        for one in self.sentinels:
+            one.ask("SENTINEL", "DEBUG", *words, password=SENTINEL_PASSWORD)
 
     def node_at(self, port: int) -> Node:
         return next(node for node in self.nodes if node.port == port)

@@ -45,9 +45,9 @@ def test_each_rule_has_a_case_in_which_it_fires() -> None:
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
 def test_alert_says_whom_it_wakes_and_is_explained(rule: dict[str, object]) -> None:
-    """A severity, a summary, and a line in docs/observability.md about what to do."""
+    """A severity, a summary, and a line about what to do: where to look, and at night."""
     assert {"severity"} == set(rule["labels"])  # type: ignore[call-overload]
     assert json.dumps(rule["labels"]) in {'{"severity": "page"}', '{"severity": "ticket"}'}
     assert {"summary"} == set(rule["annotations"])  # type: ignore[call-overload]
-    page = (ROOT / "docs" / "observability.md").read_text()
-    assert f"| `{rule['alert']}` |" in page
+    for name in ("observability.md", "operations.md"):
+        assert f"| `{rule['alert']}` |" in (ROOT / "docs" / name).read_text()

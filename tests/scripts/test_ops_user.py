@@ -57,3 +57,11 @@ def test_the_ops_user_may_do_all_that_the_scripts_do(as_ops: Ops) -> None:
     ):
         as_ops.done(*words)
     assert 13 == len(as_ops.audit())
+
+
+def test_the_ops_user_may_wait_for_replicas(as_ops: Ops) -> None:
+    """There are none here, and that is all that is wrong."""
+    as_ops.env |= {"REPLICAS_TO_ACK": "1", "REPLICAS_ACK_TIMEOUT_MS": "1"}
+    finished = as_ops.run("client", "create", "a", "--scopes", "a")
+    assert 1 == finished.returncode
+    assert finished.stderr.endswith(": 0 of 1 replicas have it\n")

@@ -71,8 +71,7 @@ class ClientChangeEndpoint:
     def on_post(self, req: falcon.Request, resp: falcon.Response, client_id: str) -> None:
         registry = self._desk.enter(req)
         event, detail, document = self._change(registry, client_id_of(client_id), read_object(req))
-        if event:
-            self._desk.note(req, event, client_id=client_id, detail=detail)
+        self._desk.note(req, event, client_id=client_id, detail=detail)
         show(resp, document)
 
 

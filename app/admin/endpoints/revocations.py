@@ -7,6 +7,7 @@ from app.admin.documents import read_object, show
 from app.admin.registration import jti_of
 from app.clients import LONGEST_TTL_S
 from app.errors import Expired, InvalidRequest, Refused
+from app.replicas import NotReplicated
 from app.store import Store
 from app.verifier import Verifier
 
@@ -32,8 +33,7 @@ class RevocationsEndpoint:
         elif document.get("jti"):
             jti = jti_of(document)
             # Nobody knows when it ends: no token lives longer than this.
-            self._store.revoke(jti, int(self._verifier.now()) + LONGEST_TTL_S, "admin")
-            self._desk.note(req, "revoke", jti=jti)
+            self._revoke(req, jti, int(self._verifier.now()) + LONGEST_TTL_S)
             show(resp, {"jti": jti, "expired": False})
         else:
             raise InvalidRequest("token, jti or all is required")
@@ -47,6 +47,13 @@ class RevocationsEndpoint:
             return
         except Refused as refusal:
             raise InvalidRequest(f"not a token of this server: {refusal.reason}") from refusal
-        self._store.revoke(claims.jti, claims.exp, "admin")
-        self._desk.note(req, "revoke", client_id=claims.client_id, jti=claims.jti)
+        self._revoke(req, claims.jti, claims.exp, claims.client_id)
         show(resp, {"jti": claims.jti, "client_id": claims.client_id, "expired": False})
+
+    def _revoke(self, req: falcon.Request, jti: str, exp: int, client_id: str = "") -> None:
+        try:
+            self._store.revoke(jti, exp, "admin")
+        except NotReplicated:
+            self._desk.note(req, "revoke", client_id=client_id, jti=jti)
+            raise
+        self._desk.note(req, "revoke", client_id=client_id, jti=jti)
