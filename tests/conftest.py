@@ -8,10 +8,18 @@ import hypothesis
 import pytest
 
 from tests.service import Service, build_service
+from tests.snapshot import postgres
 
 # The same examples each time: a test that fails here fails for everybody.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a private Postgres, to which a database's name is to be added."""
+    with postgres.cluster() as url:
+        yield url
 
 
 @pytest.fixture

@@ -11,25 +11,19 @@ from snapshot import redis_access
 import redis
 from tests.cluster.redis_cluster import PRIMARIES, RedisCluster
 from tests.service import client_fields
-from tests.snapshot.postgres import cluster as postgres_cluster
 from tests.snapshot.vault import Vault
 
 CLIENTS = 60
 
 
-@pytest.fixture(scope="module")
-def database_url() -> Iterator[str]:
-    with postgres_cluster() as url:
-        yield f"{url}postgres"
-
-
 @pytest.fixture
-def vault(redis_cluster: RedisCluster, database_url: str, tmp_path: Path) -> Iterator[Vault]:
+def vault(redis_cluster: RedisCluster, postgres_url: str, tmp_path: Path) -> Iterator[Vault]:
     """The scripts with REDIS_URL=cluster://…, on an empty cluster with a data set."""
     everywhere = redis.RedisCluster(
         host="127.0.0.1", port=redis_cluster.ports[0], decode_responses=True
     )
     everywhere.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
+    database_url = f"{postgres_url}postgres"
     with psycopg.connect(database_url) as postgres:
         postgres.execute("DROP SCHEMA IF EXISTS portcullis CASCADE")
         postgres.commit()

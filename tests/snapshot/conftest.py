@@ -1,4 +1,4 @@
-"""One Postgres and one Redis for all tests here, both emptied between them."""
+"""One Redis for all tests here, emptied between them, as is the Postgres of all tests."""
 
 import subprocess
 import tempfile
@@ -11,16 +11,8 @@ import pytest
 
 import redis
 from tests.processes import until
-from tests.snapshot.postgres import cluster
 from tests.snapshot.vault import Vault
 from tests.stack import free_port
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The URL of a private cluster, to which a database's name is to be added."""
-    with cluster() as url:
-        yield url
 
 
 @pytest.fixture(scope="session")

@@ -53,11 +53,11 @@ def cluster() -> Iterator[str]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
-        until(lambda: _answers(f"{url}postgres"), timeout_s=30, what="postgres answers")
+        until(lambda: _answers(f"{url}postgres"), timeout_s=60, what="postgres answers")
         yield url
     finally:
         server.send_signal(signal.SIGQUIT)  # at once, but not without tidying its shared memory
-        server.wait(timeout=10)
+        server.wait(timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
 
 

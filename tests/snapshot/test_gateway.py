@@ -57,7 +57,7 @@ def test_lost_data_is_restored(stack: Stack, orders: Credentials) -> None:
     assert [200, 200] == statuses(stack, alive, revoked)
     stack.revoke(revoked, orders)
     stack.script("token", "revoke-client", "orders")
-    until(lambda: stack.redis.hgetall("used:orders"), what="the last use is noted")
+    until(lambda: stack.redis.hgetall("used:orders"), 30, what="the last use is noted")
     stack.script("snapshot")
     shown = json.loads(stack.script("client", "show", "orders", "--json").stdout)
 
@@ -100,7 +100,7 @@ def test_restore_that_is_killed_shuts_the_gateway_until_one_has_ended(
         assert row
         other.execute(f"LOCK TABLE portcullis.clients_{row[0]} IN ACCESS EXCLUSIVE MODE".encode())
         process = restore(stack, "--force", "--yes")
-        until(lambda: waiting(database) == 1, timeout_s=30, what="restore waits for clients")
+        until(lambda: waiting(database) == 1, timeout_s=60, what="restore waits for clients")
         kill(process.pid)
         process.communicate(timeout=10)
     answer = stack.call("/demo/read", warm)
@@ -136,10 +136,10 @@ def test_under_load_a_token_is_good_then_undecided_then_dead(
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        until(lambda: seen["mint"], what="the load has begun")
+        until(lambda: seen["mint"], 60, "the load has begun")
         stack.script("restore", "--force", "--yes")
         count = len(seen["mint"])
-        until(lambda: len(seen["mint"]) > count + 3, what="the load goes on")
+        until(lambda: len(seen["mint"]) > count + 3, 60, "the load goes on")
     finally:
         is_over.set()
         thread.join()

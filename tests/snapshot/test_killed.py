@@ -2,7 +2,10 @@
 
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,6 +13,7 @@ import pytest
 from snapshot import filling, redis_access
 
 from tests.processes import kill, until
+from tests.relay import Relay
 from tests.snapshot.test_meanwhile import fill, held_up_at_the_audit, is_waiting
 from tests.snapshot.vault import Vault
 
@@ -124,14 +128,35 @@ def test_restore_killed_at_each_step_can_only_be_repeated(
     assert step > 20
 
 
+@contextmanager
+def redis_that_stops_answering(vault: Vault, after_bytes: int) -> Iterator[Path]:
+    """Give a socket behind which Redis falls silent in the middle of a long answer."""
+    left, is_over = [after_bytes], threading.Event()
+
+    def pass_some(data: bytes) -> Iterable[bytes]:
+        left[0] -= len(data)
+        if left[0] < 0:
+            is_over.wait()
+        return (data,)
+
+    relay = Relay(vault.socket.with_name("relay.sock"), vault.socket, pass_some)
+    try:
+        yield vault.socket.with_name("relay.sock")
+    finally:
+        is_over.set()
+        relay.close()
+        vault.socket.with_name("relay.sock").unlink()
+
+
 def test_snapshot_killed_while_it_copies_leaves_the_one_before(vault: Vault) -> None:
     """A real process, in the middle of its longest statement."""
     fill(vault)
     vault.done("snapshot")
-    process = vault.start("snapshot")
-    copying = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %clients_2%'"
-    until(lambda: vault.rows(copying) == [(1,)], timeout_s=30, what="clients are copied")
-    kill_and_reap(process)
+    with redis_that_stops_answering(vault, after_bytes=500_000) as socket:
+        process = vault.start("snapshot", REDIS_SOCKET=str(socket))
+        copying = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %clients_2%'"
+        until(lambda: vault.rows(copying) == [(1,)], timeout_s=60, what="clients are copied")
+        kill_and_reap(process)
     assert [1] == whole(vault)
     assert [(None,)] == vault.rows("SELECT to_regclass('portcullis.clients_2')")
     assert 2 == vault.done("snapshot")["id"]
@@ -143,7 +168,7 @@ def test_snapshot_killed_before_its_end_leaves_the_one_before(vault: Vault) -> N
     vault.done("snapshot")
     with held_up_at_the_audit(vault):
         process = vault.start("snapshot")
-        until(lambda: is_waiting(vault), timeout_s=30, what="Redis is read")
+        until(lambda: is_waiting(vault), timeout_s=60, what="Redis is read")
         kill_and_reap(process)
     assert [1] == whole(vault)
     assert 2 == vault.done("snapshot")["id"]
@@ -151,5 +176,5 @@ def test_snapshot_killed_before_its_end_leaves_the_one_before(vault: Vault) -> N
 
 def kill_and_reap(process: Any) -> None:
     kill(process.pid)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert -signal.SIGKILL == process.returncode

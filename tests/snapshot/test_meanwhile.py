@@ -134,7 +134,7 @@ def test_token_that_is_revoked_meanwhile_needs_no_snapshot_to_stay_dead(vault: V
     vault.done("snapshot")
     with held_up_at_the_audit(vault):
         process = vault.start("snapshot", "--json")
-        until(lambda: is_waiting(vault), what="the snapshot has read Redis")
+        until(lambda: is_waiting(vault), timeout_s=60, what="the snapshot has read Redis")
         vault.redis.set("revoked:0a1b2c3d.late", "x", ex=5000)
     assert ("", 0) == (process.communicate(timeout=60)[1], process.returncode)
     vault.redis.flushall()
@@ -153,7 +153,7 @@ def test_data_set_that_is_lost_meanwhile_is_no_snapshot(vault: Vault) -> None:
         vault.add_client()
         with held_up_at_the_audit(vault):
             process = vault.start("snapshot", "--json")
-            until(lambda: is_waiting(vault), what="the snapshot has read Redis")
+            until(lambda: is_waiting(vault), timeout_s=60, what="the snapshot has read Redis")
             lose()
         _, stderr = process.communicate(timeout=60)
         assert 1 == process.returncode

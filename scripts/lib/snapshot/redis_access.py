@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,12 +15,16 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 import redis
+from app.sentinel_url import SCHEME, SentinelUrl
 from app.topology import start_up_nodes
 
 from .outcome import Failed, Refused, first_line
 
 _BATCH = 500
-_TIMEOUT_S = 30.0
+_TIMEOUTS: dict[str, Any] = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}
+_OPTIONS: dict[str, Any] = {**_TIMEOUTS, "protocol": 2, "retry": Retry(NoBackoff(), 0)}
+_SENTINEL_OPTIONS = {**_OPTIONS, "socket_timeout": 3.0, "socket_connect_timeout": 3.0}
+_SCHEMES = ("redis://", "rediss://", "unix://", SCHEME, "cluster://")
 _LUA_DIR = ROOT / "redis"
 
 Command = tuple[str | bytes | int, ...]
@@ -29,9 +33,10 @@ Command = tuple[str | bytes | int, ...]
 class Access:
     """A connection that asks many things at once, and walks over the keys in bounded memory."""
 
-    def __init__(self, client: Any, place: str) -> None:
+    def __init__(self, client: Any, place: str, named: Callable[[], object] = lambda: None) -> None:
         self._client: Any = client
         self.place = place
+        self._named = named
 
     def primaries(self) -> list[Any]:
         """Return every server that holds keys of its own."""
@@ -47,7 +52,7 @@ class Access:
         has a server that knew less taken over. Raises Failed while slots are moving.
         """
         with self._failing_as_one_line():
-            found = [f"{one.info('server')['run_id']} {_slots(one)}" for one in self.primaries()]
+            found = [str(self._named()), *(_identity(one) for one in self.primaries())]
         if any("moving" in one for one in found):
             raise Failed(
                 f"Redis at {self.place}: slots are moving between its nodes; wait for them"
@@ -112,36 +117,74 @@ def connect() -> Access:
     """Connect to the Redis that REDIS_URL, REDIS_SOCKET or the stack under RUN_DIR names."""
     url = _url()
     try:
-        access = Access(_client(url), _place(url))
+        access = _access(url)
     except ValueError as error:
         # Not the error itself: it may quote a password.
         raise Refused("REDIS_URL cannot be read: redis://user:password@host:port/db") from error
-    except RedisClusterException as error:
+    except (redis.RedisError, RedisClusterException) as error:
         raise Failed(f"Redis at {_place(url)}: {first_line(error)}") from error
     access.now_s()
     return access
 
 
-def _client(url: str) -> Any:
-    options: dict[str, Any] = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": 5.0}
-    if not url.startswith("cluster://"):
-        return redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **options)
+def _access(url: str) -> Access:
+    if url.startswith("cluster://"):
+        return Access(_cluster(url), _place(url))
+    if url.startswith(SCHEME):
+        return _named_by_sentinels(url)
+    return Access(redis.Redis.from_url(url, **_OPTIONS), _place(url))
+
+
+def _cluster(url: str) -> RedisCluster:
     who, addresses = start_up_nodes(url)
     user, _, password = who.removesuffix("@").partition(":")
-    options |= {"username": unquote(user) or None, "password": unquote(password) or None}
+    login: Any = {"username": unquote(user) or None, "password": unquote(password) or None}
     places = [address.rpartition(":") for address in addresses]
     node: Any = ClusterNode
     nodes = [node(host.strip("[]"), int(port)) for host, _, port in places]
-    return RedisCluster(startup_nodes=nodes, protocol=2, **options)
+    return RedisCluster(startup_nodes=nodes, protocol=2, **_TIMEOUTS, **login)
 
 
-def _slots(server: Any) -> str:
-    """Return a cluster node's own slots, as it says it; "" for a Redis alone."""
-    if server.info("cluster")["cluster_enabled"] == 0:
-        return ""
+def _named_by_sentinels(url: str) -> Access:
+    """Connect to the primary of this moment, and to that one until the end."""
+    named = SentinelUrl.parse(url)
+    sentinels = [redis.Redis.from_url(one, **_SENTINEL_OPTIONS) for one in named.sentinels]
+    host, port = _primary(sentinels, named.service)
+    login: Any = {"username": named.user, "password": named.password, "db": named.db}
+    client: Any = redis.Redis(host, port, **_OPTIONS, **login)
+    if client.info("replication")["role"] != "master":
+        raise Failed(f"Redis at {host}:{port} is not the primary yet: wait for the failover to end")
+    return Access(client, f"{host}:{port}", lambda: _primary(sentinels, named.service))
+
+
+def _primary(sentinels: Sequence[Any], service: str) -> tuple[str, int]:
+    """Return the address that the sentinel gives which knows of the latest failover."""
+    answers, why = [], ""
+    for sentinel in sentinels:
+        try:
+            host, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
+            state = sentinel.execute_command("SENTINEL", "MASTER", service)
+        except TypeError:
+            why = f"it knows no {service}"
+        except redis.RedisError as error:
+            why = first_line(error)
+        else:
+            epoch = int(dict(zip(state[::2], state[1::2], strict=True))[b"config-epoch"])
+            answers.append((epoch, host.decode(), int(port)))
+    if not answers:
+        raise Failed(f"no sentinel names a primary for {service}: {why}")
+    return max(answers)[1:]
+
+
+def _identity(server: Any) -> str:
+    """Return which process this is, its role, and its own slots in a cluster, as it says them."""
+    role = server.info("replication")["role"]
+    found = f"{server.info('server')['run_id']} {role}"
+    if not server.info("cluster")["cluster_enabled"]:
+        return found
     nodes = server.execute_command("CLUSTER NODES").values()
     own = next(node for node in nodes if "myself" in node["flags"])
-    return "moving" if own["migrations"] else str(own["slots"])
+    return f"{found} {'moving' if own['migrations'] else own['slots']}"
 
 
 def _url() -> str:
@@ -152,8 +195,8 @@ def _url() -> str:
     if not found:
         hint = f"or start the stack ({run_dir()}/demo.env names none)"
         raise Failed(f"no Redis to talk to: set REDIS_URL or REDIS_SOCKET, {hint}")
-    if not found.startswith(("redis://", "rediss://", "unix://", "cluster://")):
-        raise Refused("REDIS_URL must begin with redis://, rediss://, unix:// or cluster://")
+    if not found.startswith(_SCHEMES):
+        raise Refused(f"REDIS_URL must begin with {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}")
     return found
 
 
