@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import auth_location, bypasses, headers, redis_durability, secrets_at_rest
+from . import auth_location, bypasses, headers, redis_durability, secrets_at_rest, sentinels
 from .finding import Finding
 from .nginx_config import Directive, parse
 from .places import run_dir, setting
@@ -122,7 +122,7 @@ def _look_at_redis(diagnosis: Diagnosis) -> None:
     elif url == f"unix://{run_dir()}/redis.sock" and _is_down("redis"):
         diagnosis.not_checked.append(f"Redis: the stack in {run_dir()} is not running")
     else:
-        diagnosis.add(redis_durability.find(url))
+        diagnosis.add(sentinels.find(url))
         diagnosis.checked.append("Redis")
 
 
