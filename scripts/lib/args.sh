@@ -71,6 +71,7 @@ run_verb() {
   VERB=$1
   shift
   "verb_${VERB//-/_}" "$@"
+  await_replicas
   exit "$EXIT_STATUS"
 }
 

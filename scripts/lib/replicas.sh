@@ -24,8 +24,8 @@ note_change() {
   esac
 }
 
-# await_replicas: wait until enough replicas have what has been changed. The change stands when they do not: so say it,
-# end in 1, but go on and show the result.
+# await_replicas: wait until enough replicas have what has been changed, or was already so: whoever made it may have been
+# told that it can be lost. The change stands when they do not, and its result is shown: so say it, and end in 1.
 await_replicas() {
   local key
   ((NEEDED > 0)) || return 0
