@@ -20,6 +20,12 @@ _VERIFY = "HTTP_X_SSL_CLIENT_VERIFY"
 _PEM = re.compile(
     r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?", re.ASCII
 )
+_MORE_NAMES = {
+    "emailAddress": x509.NameOID.EMAIL_ADDRESS,
+    "serialNumber": x509.NameOID.SERIAL_NUMBER,
+}
+"""Of attributes that openssl and nginx write so, and that RFC 4514 has no name for."""
+
 _MOST_REMEMBERED = 4_096
 _UNREADABLE = (
     *(ValueError, TypeError, x509.ExtensionNotFound, x509.DuplicateExtension),
@@ -66,7 +72,7 @@ def is_named(shown: Shown, kind: str, expected: str) -> bool:
     try:
         certificate = x509.load_der_x509_certificate(decode(shown.header))
         if kind == "subject_dn":
-            return certificate.subject == x509.Name.from_rfc4514_string(expected)
+            return certificate.subject == x509.Name.from_rfc4514_string(expected, _MORE_NAMES)
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         return _has_name(extension.value, kind, expected)
     except _UNREADABLE:

@@ -91,6 +91,7 @@ def dn(**names: str) -> x509.Name:
         "C": x509.NameOID.COUNTRY_NAME,
         "O": x509.NameOID.ORGANIZATION_NAME,
         "CN": x509.NameOID.COMMON_NAME,
+        "emailAddress": x509.NameOID.EMAIL_ADDRESS,
     }
     return x509.Name([x509.NameAttribute(oids[name], value) for name, value in names.items()])
 

@@ -87,6 +87,8 @@ how_json() {
     json_of "${HOW[i + 1]}"
     members+=",\"${HOW[i]}\":$TEXT"
   done
+  json_number "${LAST_USED[_${HOW[1]-}]-}"
+  [[ ${HOW[1]-} != *_jwt && ${HOW[1]-} != *tls_client_auth ]] || members+=",\"last_used_s\":$TEXT"
   TEXT=$members
 }
 
@@ -97,6 +99,10 @@ how_rows() {
     text_of "${HOW[i + 1]}"
     ((${#TEXT} <= 200)) || TEXT=${TEXT:0:200}…
     table_row "${HOW[i]}" "$TEXT"
+    if [[ ${HOW[i]} == token_endpoint_auth_method && $TEXT != client_secret_* ]]; then
+      time_of "${LAST_USED[_$TEXT]-}" never
+      table_row 'last used' "$TEXT"
+    fi
   done
 }
 

@@ -238,6 +238,7 @@ FORGED: list[Callable[[Service], str]] = [
     lambda service: assertion(service, header={"typ": 1}),
     lambda service: assertion(service, header={"crit": ["exp"]}),
     lambda service: assertion(service, header={"b64": False, "crit": ["b64"]}),
+    lambda service: assertion(service, header={"b64": True, "crit": ["b64"]}),
     lambda service: assertion(
         service, OTHER, header={"kid": ..., "jwk": public_jwk(OTHER), "jku": "https://evil"}
     ),

@@ -123,6 +123,14 @@ def test_certificate_is_known_by_the_name_in_the_record(
     assert 200 == ask(service, "billing").status_code
 
 
+def test_subject_may_be_written_as_openssl_does(service: Service) -> None:
+    """With attributes that RFC 4514 has no name for."""
+    shown = identity(dn(O="Acme", CN="billing", emailAddress="a@acme.example"))
+    subject = "emailAddress=a@acme.example,CN=billing,O=Acme"
+    service.redis.hset("client:billing", "tls_client_auth_subject_dn", subject)
+    assert 200 == ask(service, "billing", shown.header).status_code
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -112,6 +112,15 @@ def test_show_tells_how_a_client_authenticates(ops: Ops, jwks: str) -> None:
     assert "tls_client_certificate_bound_access_tokens" in shown
 
 
+def test_show_tells_when_a_client_without_a_secret_last_minted(ops: Ops, jwks: str) -> None:
+    """As it does of secrets: otherwise nobody knew whether a key is still in use."""
+    ops.create("orders", "a", "--auth-method", "private_key_jwt", "--jwks", jwks)
+    assert ops.json("client", "show", "orders")["last_used_s"] is None
+    ops.redis.hset("used:orders", "private_key_jwt", "1795230000")
+    assert 1795230000 == ops.json("client", "show", "orders")["last_used_s"]
+    assert "2026-11-21T" in ops.done("client", "show", "orders")
+
+
 def test_change_is_recorded_by_name_and_what_is_so_is_not(ops: Ops, jwks: str) -> None:
     """The trail says which fields have changed, when some have."""
     ops.create()
