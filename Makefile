@@ -42,6 +42,7 @@ faults: ## The long form of the fault tests: about half an hour of kills, freeze
 	@scripts/install test
 	@STORM_ROUNDS=$${STORM_ROUNDS:-20} OVERLOAD_S=$${OVERLOAD_S:-60} REVOKE_ROUNDS=$${REVOKE_ROUNDS:-100000} \
 		REDIS_RESTARTS=$${REDIS_RESTARTS:-20} LOAD_REQUESTS=$${LOAD_REQUESTS:-500000} \
+		REPLICA_ROUNDS=$${REPLICA_ROUNDS:-100} \
 		$(PYTHON) -m pytest -s -o timeout=7200 $(FAULT_TESTS)
 
 lint: ## Run ruff, mypy and shellcheck

@@ -152,7 +152,7 @@ def test_snapshot_killed_while_it_copies_leaves_the_one_before(vault: Vault) -> 
     """A real process, in the middle of its longest statement."""
     fill(vault)
     vault.done("snapshot")
-    with redis_that_stops_answering(vault, after_bytes=500_000) as socket:
+    with redis_that_stops_answering(vault, after_bytes=200_000) as socket:
         process = vault.start("snapshot", REDIS_SOCKET=str(socket))
         copying = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %clients_2%'"
         until(lambda: vault.rows(copying) == [(1,)], timeout_s=60, what="clients are copied")

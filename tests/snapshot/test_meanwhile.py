@@ -16,7 +16,8 @@ from tests.service import client_fields
 from tests.snapshot.postgres import waiting
 from tests.snapshot.vault import Vault
 
-MANY = 3000
+MANY = 1500
+"""Three batches."""
 
 
 def fill(vault: Vault, clients: int = MANY, revocations: int = MANY) -> None:

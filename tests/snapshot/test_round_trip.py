@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-import pytest
-
 from tests.snapshot.vault import Vault
 
 DAY_S = 86_400
@@ -116,31 +114,32 @@ def test_what_was_written_without_an_end_gets_one(vault: Vault) -> None:
         assert DAY_S < vault.redis.ttl(key) <= DAY_S + 60
 
 
-@pytest.mark.parametrize(
-    ("present", "snapshot", "in_force"),
-    [
-        (None, "100", "100"),
-        ("90", "100", "100"),
-        ("110", "100", "110"),
-        ("soon", "100", "soon"),
-        ("100", "later", "later"),
-        ("99.500", "100", "100"),
-        ("100.001", "100", "100.001"),
-        ("nan", "100", "nan"),
-    ],
-)
-def test_not_before_is_never_lowered(
-    vault: Vault, present: str | None, snapshot: str, in_force: str
-) -> None:
+NOT_BEFORES = [
+    # there, in the snapshot, afterwards
+    (None, "100", "100"),
+    ("90", "100", "100"),
+    ("110", "100", "110"),
+    ("soon", "100", "soon"),
+    ("100", "later", "later"),
+    ("99.500", "100", "100"),
+    ("100.001", "100", "100.001"),
+    ("nan", "100", "nan"),
+]
+
+
+def test_not_before_is_never_lowered(vault: Vault) -> None:
     """The later one wins; what is no number refuses everything, so it wins too."""
-    vault.add_client()
-    vault.redis.set("notbefore:orders", snapshot, ex=1000)
+    for number, (_, snapshot, _) in enumerate(NOT_BEFORES):
+        vault.add_client(f"c{number}")
+        vault.redis.set(f"notbefore:c{number}", snapshot, ex=1000)
     vault.done("snapshot")
-    vault.redis.delete("notbefore:orders")
-    if present is not None:
-        vault.redis.set("notbefore:orders", present, ex=1000)
+    for number, (present, _, _) in enumerate(NOT_BEFORES):
+        vault.redis.delete(f"notbefore:c{number}")
+        if present is not None:
+            vault.redis.set(f"notbefore:c{number}", present, ex=1000)
     vault.done("restore", "--force", "--yes")
-    assert in_force == vault.redis.get("notbefore:orders")
+    found = [vault.redis.get(f"notbefore:c{number}") for number in range(len(NOT_BEFORES))]
+    assert [in_force for _, _, in_force in NOT_BEFORES] == found
 
 
 def test_global_not_before_of_the_future_stays(vault: Vault) -> None:

@@ -152,31 +152,29 @@ def test_user_without_rights_on_the_database_needs_only_the_schema(
         vault.postgres.commit()
 
 
+WRONG: list[tuple[dict[str, str], int, str]] = [
+    ({"DATABASE_URL": ""}, 2, "DATABASE_URL is not set"),
+    ({"DATABASE_URL": "postgresql://u:hush@[::1/d"}, 2, "DATABASE_URL cannot be read"),
+    ({"DATABASE_URL": "hush"}, 2, "DATABASE_URL cannot be read"),
+    ({"DATABASE_URL": "postgresql://u:hush@127.0.0.1:{port}/d"}, 1, "refused"),
+    ({"REDIS_URL": "http://hush@localhost"}, 2, "must begin with redis://"),
+    ({"REDIS_URL": "redis://u:hush/x@localhost"}, 2, "REDIS_URL cannot be read"),
+    ({"REDIS_URL": "redis://u:hush@127.0.0.1:{port}"}, 1, "Redis at 127.0.0.1:"),
+    ({"REDIS_SOCKET": "/nowhere/redis.sock"}, 1, "Redis at /nowhere/redis.sock:"),
+    ({"REDIS_SOCKET": ""}, 1, "set REDIS_URL or REDIS_SOCKET"),
+]
+
+
 @pytest.mark.parametrize("script", ["snapshot", "restore"])
-@pytest.mark.parametrize(
-    ("changes", "status", "said"),
-    [
-        ({"DATABASE_URL": ""}, 2, "DATABASE_URL is not set"),
-        ({"DATABASE_URL": "postgresql://u:hush@[::1/d"}, 2, "DATABASE_URL cannot be read"),
-        ({"DATABASE_URL": "hush"}, 2, "DATABASE_URL cannot be read"),
-        ({"DATABASE_URL": "postgresql://u:hush@127.0.0.1:{port}/d"}, 1, "refused"),
-        ({"REDIS_URL": "http://hush@localhost"}, 2, "must begin with redis://"),
-        ({"REDIS_URL": "redis://u:hush/x@localhost"}, 2, "REDIS_URL cannot be read"),
-        ({"REDIS_URL": "redis://u:hush@127.0.0.1:{port}"}, 1, "Redis at 127.0.0.1:"),
-        ({"REDIS_SOCKET": "/nowhere/redis.sock"}, 1, "Redis at /nowhere/redis.sock:"),
-        ({"REDIS_SOCKET": ""}, 1, "set REDIS_URL or REDIS_SOCKET"),
-    ],
-)
-def test_what_is_wrong_is_said_in_one_line(
-    vault: Vault, script: str, changes: dict[str, str], status: int, said: str
-) -> None:
+def test_what_is_wrong_is_said_in_one_line(vault: Vault, script: str) -> None:
     """Which of the two cannot be reached, and why; never a password."""
     vault.done("snapshot")
-    free = free_port()
-    named = {name: value.format(port=free) for name, value in changes.items()}
-    line = vault.complaint(status, script, **named)
-    assert said in line
-    assert "hush" not in line
+    port = free_port()
+    for changes, status, said in WRONG:
+        named = {name: value.format(port=port) for name, value in changes.items()}
+        line = vault.complaint(status, script, **named)
+        assert said in line
+        assert "hush" not in line
 
 
 @pytest.mark.parametrize("script", ["snapshot", "restore"])
