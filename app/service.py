@@ -51,6 +51,7 @@ class Service:
             else:
                 self._counts[self._metrics.bucket("validate", took)] += 1
             self._counts[self._sum] += took
+            current.environ = None  # set free while it is still in the processor's caches
             return answer
         return self._endpoints(environ, start_response)
 

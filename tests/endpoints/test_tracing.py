@@ -116,7 +116,7 @@ def test_trace_that_is_not_sampled_is_not_sent(traced: Tracing) -> None:
 
 def test_lines_of_the_log_have_the_spans_trace(traced: Tracing) -> None:
     """Also of a trace that begins here."""
-    traced.service.validate()
+    traced.service.asked_by("/token", grant_type="client_credentials")
     (span,) = traced.spans()
     context = span.get_span_context()
     assert context
