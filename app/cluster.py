@@ -26,6 +26,7 @@ from app.wire import Command, News, Work
 _SOON_S = 0.02
 """How long to wait with the next look at nodes of which too little is known."""
 
+_MOST_MEASURES = 2
 _MOST_PROOFS = 5
 """A data set that begins has to be proven again."""
 
@@ -156,10 +157,14 @@ class Cluster:
     def _check(self) -> None:
         """Ask all nodes how they are, and what has changed what they must prove."""
         now, members = self._monotonic(), self._members
-        members.check(self._deadline, now + self._timeout_s / 2)
+        patience = now + self._timeout_s / 2
+        members.check(self._deadline, patience)
         if self._is_proving:
             with suppress(StoreUnavailable):
                 self._prove()
+            for _ in range(_MOST_MEASURES):
+                if not members.are_known() and self._monotonic() < patience:
+                    members.measure(self._deadline)
         self._checked_at, self._check_from = self._monotonic(), now + self._heartbeat_s
         self._take_stock()
         if self._is_whole:

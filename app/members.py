@@ -150,6 +150,10 @@ class Members:
     def has_suspects(self) -> bool:
         return bool(self._suspects)
 
+    def measure(self, deadline: float) -> None:
+        """Ask how far all are, once more: to know of a replica what it has takes two answers."""
+        self.is_stale |= self._take_pulses(self._nodes.open_ones(), deadline)
+
     def look(self, deadline: float) -> None:
         """Ask all nodes who owns what."""
         if not self._nodes.open_ones():

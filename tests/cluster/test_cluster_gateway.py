@@ -17,6 +17,7 @@ from tests.forgery import claims_of
 from tests.processes import until
 from tests.stack import Stack
 from tests.wire import ask, request
+from tests.workers import ask_all, connections_to_workers, validate
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -35,6 +36,7 @@ def model(stack: Stack, redis_cluster: RedisCluster) -> Iterator[ClusterModel]:
     """Load that begins now; in the end the cluster is whole, and nothing was decided wrongly."""
     model = ClusterModel(stack, redis_cluster)
     with model:
+        look_around(stack, model.good)
         yield model
         redis_cluster.mend()
         model.wait_until_served()
@@ -43,6 +45,14 @@ def model(stack: Stack, redis_cluster: RedisCluster) -> Iterator[ClusterModel]:
     assert [] == model.wrong
     model.check_all()
     assert 0 == model.tried["data sets ended"], "what was acknowledged had all arrived"
+
+
+def look_around(stack: Stack, token: str) -> None:
+    """Have each worker find out who is there, which takes a heartbeat or two."""
+    with connections_to_workers(stack) as workers:
+        for _ in range(20):
+            ask_all(workers, validate(token))
+            time.sleep(0.03)
 
 
 def test_tokens_and_their_ends(stack: Stack) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from doctor import redis_durability
 from redis.crc import key_slot
 
 from app.admin.directory import Directory
@@ -45,6 +46,15 @@ def test_app_does_all_that_it_has_to(guarded: RedisCluster, tmp_path: Path) -> N
     journal.flush()
     line.close()
     guarded.move_slot(slot, target, source)
+
+
+def test_doctor_asks_each_node_that_the_url_names(guarded: RedisCluster) -> None:
+    """As ops; each of these has no bound on its memory."""
+    found = list(redis_durability.find(guarded.url_of("ops", PASSWORD)))
+    assert [f"Redis at 127.0.0.1:{port}" for port in guarded.ports[1:3]] == [
+        one.place for one in found
+    ]
+    assert all(one.problem.startswith("maxmemory is not set") for one in found)
 
 
 def test_dashboard_looks_and_changes_wherever_a_client_is(guarded: RedisCluster) -> None:
