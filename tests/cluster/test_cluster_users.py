@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doctor import redis_durability
+from doctor import sentinels
 from redis.crc import key_slot
 
 from app.admin.directory import Directory
@@ -50,7 +50,7 @@ def test_app_does_all_that_it_has_to(guarded: RedisCluster, tmp_path: Path) -> N
 
 def test_doctor_asks_each_node_that_the_url_names(guarded: RedisCluster) -> None:
     """As ops; each of these has no bound on its memory."""
-    found = list(redis_durability.find(guarded.url_of("ops", PASSWORD)))
+    found = list(sentinels.find(guarded.url_of("ops", PASSWORD)))
     assert [f"Redis at 127.0.0.1:{port}" for port in guarded.ports[1:3]] == [
         one.place for one in found
     ]
