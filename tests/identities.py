@@ -44,6 +44,14 @@ def public_jwk(key: PrivateKey, kind: str = "ES256", **members: object) -> dict[
     return {**jwk, **members}
 
 
+def private_jwk(key: PrivateKey, kind: str = "ES256") -> dict[str, Any]:
+    """Return the JWK of the whole key, as its owner keeps it."""
+    jose: Any = get_default_algorithms()[kind]
+    jwk: dict[str, Any] = jose.to_jwk(key, as_dict=True)
+    jwk.pop("key_ops", None)
+    return jwk
+
+
 def key_set(*jwks: dict[str, Any]) -> str:
     """Return a JWK set as text."""
     return json.dumps({"keys": jwks})

@@ -22,7 +22,16 @@ from requests_oauth2client import (
 )
 
 from tests.e2e.nginx_harness import USER, Caller, free_port, render, running
-from tests.identities import Identity, dn, identity, key_set, new_key, private_pem, public_jwk
+from tests.identities import (
+    Identity,
+    dn,
+    identity,
+    key_set,
+    new_key,
+    private_jwk,
+    private_pem,
+    public_jwk,
+)
 from tests.processes import until
 from tests.stack import Stack
 from tests.wire import ask, request
@@ -182,23 +191,18 @@ def test_client_with_a_key_mints_and_calls(secure: Secure) -> None:
     """By either door: its key never travels, so it needs no certificate."""
     for base in (secure.stack.url, secure.url):
         with secure.session() as session:
-            auth = PrivateKeyJwt("keyed", private_jwk(), aud=f"{secure.stack.url}/token")
+            auth = PrivateKeyJwt(
+                "keyed", {**JWK, **private_jwk(KEY)}, aud=f"{secure.stack.url}/token"
+            )
             client = OAuth2Client(f"{base}/token", auth=auth, session=session, testing=True)
             token = client.client_credentials(scope="orders:read").access_token
             headers = {"Authorization": f"Bearer {token}"}
             assert 200 == session.get(f"{secure.url}/orders/1", headers=headers).status_code
 
 
-def private_jwk() -> dict[str, str]:
-    """The key as the library wants it."""
-    jose: Any = jwt.algorithms.ECAlgorithm
-    found: dict[str, str] = jose.to_jwk(KEY, as_dict=True)
-    return {**JWK, **{name: value for name, value in found.items() if name != "key_ops"}}
-
-
 def test_keys_of_a_client_are_fetched_from_its_own_place(secure: Secure) -> None:
     """Nobody waits for them: until a worker has them, it says 503, try again."""
-    auth = PrivateKeyJwt("remote", private_jwk())
+    auth = PrivateKeyJwt("remote", {**JWK, **private_jwk(KEY)})
     client = OAuth2Client(f"{secure.stack.url}/token", auth=auth, testing=True)
 
     def minted() -> bool:

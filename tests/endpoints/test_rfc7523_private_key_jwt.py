@@ -14,7 +14,7 @@ from falcon.testing import Result
 from jwt.algorithms import get_default_algorithms
 
 from tests.forgery import encode
-from tests.identities import PrivateKey, key_set, new_key, public_jwk
+from tests.identities import PrivateKey, key_set, new_key, private_jwk, public_jwk
 from tests.service import ISSUER, SECRET, Service, basic, build_service
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -333,7 +333,7 @@ JWKS: list[Any] = [
     pytest.param('{"keys": [1]}', id="no keys"),
     pytest.param('{"keys": []}', id="no key"),
     pytest.param("[" * 5000, id="deep"),
-    pytest.param(key_set(public_jwk(MINE, kid="k1", d="AAAA")), id="private"),
+    pytest.param(key_set({**private_jwk(MINE), "kid": "k1"}), id="private"),
     pytest.param(key_set({"kty": "oct", "k": "AAAA", "kid": "k1"}), id="shared"),
     pytest.param(key_set(public_jwk(MINE, kid="k1", use="enc")), id="for encryption"),
     pytest.param(key_set(public_jwk(MINE, kid="k1", key_ops=["sign"])), id="not for verifying"),

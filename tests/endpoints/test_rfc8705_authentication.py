@@ -169,6 +169,13 @@ def test_client_with_a_certificate_cannot_use_a_secret(service: Service) -> None
             assert REFUSED == outcome(answer)
 
 
+@pytest.mark.parametrize("method", ["", "client_secret_basic", "private_key_jwt"])
+def test_certificate_beside_a_key_is_no_way_in(service: Service, method: str) -> None:
+    """A key set may have certificates; they count only where the record names the method."""
+    service.redis.hset("client:lonely", "token_endpoint_auth_method", method)
+    assert REFUSED == outcome(ask(service, "lonely", SELF_SIGNED.header, UNSIGNED))
+
+
 def test_certificate_counts_for_nothing_where_nobody_asks_for_one(
     service: Service, keys_dir: Path
 ) -> None:
