@@ -1,14 +1,17 @@
 """A document by HTTP: no more of it, and no longer, than there is use for."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from app.fetching import LARGEST, fetch
+from tests.identities import identity
 
 
 @contextmanager
@@ -95,7 +98,37 @@ def test_nobody_there_raises(url: str) -> None:
         fetch(url, timeout_s=1)
 
 
-def test_tls_server_must_be_who_it_says_it_is() -> None:
-    """A server without a certificate that is trusted here is not asked."""
-    with server(answering(b"HTTP/1.1 200 OK\r\n\r\n")) as url, pytest.raises(OSError):  # noqa: PT011
-        fetch(url.replace("http:", "https:"), timeout_s=2)
+@pytest.mark.parametrize(
+    ("names", "is_trusted", "expected"),
+    [
+        (("127.0.0.1",), True, "keys"),
+        (("127.0.0.1",), False, "refused"),
+        (("192.0.2.1",), True, "refused"),
+    ],
+)
+def test_tls_server_must_be_who_it_says_it_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, ...],
+    is_trusted: bool,
+    expected: str,
+) -> None:
+    """Trusted by this machine, and of that name: SSL_CERT_FILE says who is trusted."""
+    certificate, key = identity(ips=names).write(tmp_path, "place")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    answer = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkeys")
+
+    def serve(peer: socket.socket) -> None:
+        with context.wrap_socket(peer, server_side=True) as talking:
+            answer(talking)
+
+    trusted = certificate if is_trusted else identity().write(tmp_path, "another")[0]
+    monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    with server(serve) as url:
+        try:
+            found = fetch(url.replace("http:", "https:"))
+        except OSError:
+            found = "refused"
+    assert expected == found
