@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.errors import StoreUnavailable
 from app.lua import Ask, Script
 from app.tide_file import TideFile
 
@@ -23,7 +24,7 @@ class ShardTides:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._lock = threading.Lock()
+        self._lock, self._opening = threading.Lock(), threading.Lock()
         self._changed: set[int] = set()
         self._files: dict[int, TideFile] = {}
         self.on_change: Callable[[], None] = lambda: None
@@ -39,18 +40,24 @@ class ShardTides:
     def raise_marks(self, ask: Ask) -> None:
         """Have each shard that has changed confirm what it has.
 
-        Raises ConnectionError when one has not what it had, TimeoutError when another worker is
-        at it; they stay to be confirmed.
+        What goes wrong with one keeps no other back, and is raised at the end: StoreUnavailable,
+        ConnectionError when one has not what it had, TimeoutError when another worker is at it.
         """
-        while self._changed:
+        with self._lock:
+            numbers, self._changed = self._changed, set()
+        unconfirmed, why = numbers.copy(), None
+        try:
+            for number in numbers:
+                try:
+                    self._raise(number, ask)
+                    unconfirmed.discard(number)
+                except (OSError, StoreUnavailable) as error:
+                    why = error
+        finally:
             with self._lock:
-                number = self._changed.pop()
-            try:
-                self._raise(number, ask)
-            except BaseException:
-                with self._lock:
-                    self._changed.add(number)
-                raise
+                self._changed |= unconfirmed
+        if why:
+            raise why
 
     def why_older(self, dataset_id: str, numbers: Collection[int], ask: Ask) -> str | None:
         """Tell why a shard that has one of these marks is a copy from before; None if none is."""
@@ -85,7 +92,7 @@ class ShardTides:
                 file.write(replace(known, dataset=dataset_id, mark=mark))
 
     def _file(self, number: int) -> TideFile:
-        with self._lock:
+        with self._opening:  # It waits for the disk; who saw a change must not.
             if number not in self._files:
                 self._files[number] = TideFile(self._directory, f"{_PREFIX}{number}")
             return self._files[number]

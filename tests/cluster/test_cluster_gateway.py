@@ -50,9 +50,9 @@ def model(stack: Stack, redis_cluster: RedisCluster) -> Iterator[ClusterModel]:
 def look_around(stack: Stack, token: str) -> None:
     """Have each worker find out who is there, which takes a heartbeat or two."""
     with connections_to_workers(stack) as workers:
-        for _ in range(20):
+        for _ in range(12):
             ask_all(workers, validate(token))
-            time.sleep(0.03)
+            time.sleep(0.05)
 
 
 def test_tokens_and_their_ends(stack: Stack) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import fakeredis
 import pytest
 
-from app.shard_tides import ShardTides
+from app.errors import StoreUnavailable
+from app.shard_tides import ShardTides, key_of
 from app.shards import Shards
 from app.slots import slot_of
+from app.wire import Command
 from tests.fake_line import AskingLine
 from tests.service import DATASET
 
@@ -89,3 +91,24 @@ def test_shard_without_its_confirmed_mark_ends_the_data_set(redis: Any, tmp_path
         redis.delete(key)
     Shards(ask, ShardTides(tmp_path)).prove({"here"}, OWNERS)
     assert DATASET != redis.hget("dataset", "id")
+
+
+def test_shard_that_cannot_confirm_keeps_no_other_back(redis: Any, tmp_path: Path) -> None:
+    """And is asked again the next time."""
+    ask, down = AskingLine(redis).ask, {key_of(1)}
+
+    def asked(*commands: Command) -> list[Any]:
+        if down & {key for command in commands for key in command}:
+            raise StoreUnavailable("down")
+        return ask(*commands)
+
+    tide = ShardTides(tmp_path)
+    for number in (1, 2):
+        tide.saw(number)
+    with pytest.raises(StoreUnavailable):
+        tide.raise_marks(asked)
+    assert [0, 1] == [redis.exists(key_of(number)) for number in (1, 2)]
+    down.clear()
+    tide.raise_marks(asked)
+    assert [1, 1] == [redis.exists(key_of(number)) for number in (1, 2)]
+    assert ["1", "1"] == [value for n in (1, 2) for value in redis.hvals(key_of(n))]
