@@ -16,7 +16,7 @@ from app.methods import UNSAID, Method, flag
 CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 FIELDS = (
     *("name", "status", "scopes", "audiences", "ttl_s", "rate_per_s"),
-    *("secrets", "created_at", "updated_at", *METHOD_FIELDS),
+    *("secrets", "created_at", "updated_at", "dpop_bound_access_tokens", *METHOD_FIELDS),
 )
 """Of a client's record. Any other may be a restriction that a newer version knows of."""
 
@@ -77,6 +77,8 @@ class Client:
     method: Method = UNSAID
     is_certificate_bound: bool = False
     """Its tokens are good only with the certificate that they were minted with (RFC 8705 §3)."""
+    is_dpop_bound: bool = False
+    """It gets no token without proving that it has a key (RFC 9449 §5.2)."""
 
     @classmethod
     def from_fields(cls, client_id: str, fields: Mapping[str, str]) -> "Client":
@@ -97,6 +99,7 @@ class Client:
             secrets=secrets,
             method=Method.from_fields(fields),
             is_certificate_bound=flag(fields.get("tls_client_certificate_bound_access_tokens")),
+            is_dpop_bound=flag(fields.get("dpop_bound_access_tokens")),
         )
 
 

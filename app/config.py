@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from app.clients import LONGEST_TTL_S
+from app.dpop import DpopRules
 from app.errors import ConfigError
+from app.htu import origin_of
 from app.sentinel_url import SCHEME, SentinelUrl
 from app.topology import start_up_nodes
 
@@ -55,6 +57,19 @@ class Config:
     jwks_origins: tuple[str, ...] = ()
     """Where the keys of clients that have a `jwks_uri` may be fetched."""
 
+    dpop_needs_nonce: bool = False
+    dpop_origins: tuple[str, ...] = ()
+    """Where calls with a DPoP proof come to, besides the issuer's own origin."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What clients may call this server: its endpoints are below each of these."""
+        return (self.issuer, self.mtls_url) if self.mtls_url else (self.issuer,)
+
+    @property
+    def dpop(self) -> DpopRules:
+        return DpopRules(self.bases, self.dpop_origins, self.dpop_needs_nonce)
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
         """Read and check the environment; raise ConfigError that names every problem at once."""
@@ -86,6 +101,8 @@ class Config:
                 admin_token=read.text("ADMIN_TOKEN", "", check=_problem_with_admin_token) or None,
                 hosts=tuple(read.text("ADMIN_HOSTS", "").split()),
             ),
+            dpop_needs_nonce=read.number("DPOP_NONCE", 0, 0, 1) == 1,
+            dpop_origins=tuple(read.text("DPOP_ORIGINS", "", check=_problem_with_served).split()),
             mtls_url=read.text("MTLS_URL", "", check=_problem_with_mtls_url) or None,
             jwks_origins=tuple(read.text("JWKS_ORIGINS", "", check=_problem_with_origins).split()),
         )
@@ -141,6 +158,12 @@ def _problem_with_issuer(value: str) -> str | None:
     if parts.query or parts.fragment or value.endswith("/"):
         return "must have no query, no fragment and no trailing slash"
     return _problem_with_quoted(value)
+
+
+def _problem_with_served(value: str) -> str | None:
+    if not all(origin_of(one) and one.count("/") == 2 for one in value.split()):
+        return "must be origins such as https://api.example, separated by spaces"
+    return None
 
 
 def _problem_with_mtls_url(value: str) -> str | None:

@@ -28,3 +28,8 @@ class Confirmation:
         """Return the value of a `cnf` claim."""
         members = {"x5t#S256": self.certificate, "jkt": self.dpop_key}
         return {name: value for name, value in members.items() if value is not None}
+
+
+def token_type(bound_to: Confirmation | None) -> str:
+    """Return how a token is to be presented (RFC 6749 §7.1, RFC 9449 §5)."""
+    return "DPoP" if bound_to is not None and bound_to.dpop_key is not None else "Bearer"

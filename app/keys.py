@@ -4,11 +4,12 @@ The directory holds a text file `keyring` with a line `KID ALG SIGNS_FROM_S` per
 key itself in `KID.pem` (PKCS#8) or, for HS256, `KID.secret` (32 bytes in base64url).
 """
 
+import hmac
 import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.utils import base64url_decode, base64url_encode
 
@@ -28,6 +34,7 @@ _OVERLAP_S = LONGEST_TTL_S + 60
 """A key outlives its last signature by the longest token lifetime and the largest leeway."""
 
 _LOOK_AGAIN_S = 1.0
+_CANONICAL = (Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 JOSE: dict[str, Algorithm] = {alg: get_default_algorithms()[alg] for alg in ALGORITHMS}
 
 log = logging.getLogger("portcullis.keys")
@@ -45,6 +52,9 @@ class Key:
     verifying: Any
     header: str = ""
     """The first segment of every token that this key signs."""
+
+    nonce_key: bytes = field(default=b"", repr=False)
+    """Made from the key, for nonces (nonces.py): so all who share the keyring share it."""
 
     def public_jwk(self) -> dict[str, Any] | None:
         """Return the JWK that may be shown to anyone; None for a shared secret."""
@@ -137,7 +147,13 @@ def _load_key(directory: Path, kid: str, alg: str, signs_from_s: int, until_s: f
         raise ConfigError(f"cannot use {path} as an {alg} key: wrong kind, curve or length")
     header = json.dumps({"alg": alg, "kid": kid, "typ": "at+jwt"}, separators=(",", ":"))
     segment = base64url_encode(header.encode()).decode()
-    return Key(kid, alg, signs_from_s, until_s, signing, verifying, segment)
+    return Key(kid, alg, signs_from_s, until_s, signing, verifying, segment, _nonce_key(signing))
+
+
+def _nonce_key(signing: Any) -> bytes:
+    """Nobody who sees what it makes learns anything of the signing key."""
+    raw = signing if isinstance(signing, bytes) else signing.private_bytes(*_CANONICAL)
+    return hmac.digest(raw, b"portcullis DPoP nonce", "sha256")
 
 
 def _fits(alg: str, key: object) -> bool:

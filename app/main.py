@@ -15,6 +15,7 @@ from app.admin.site import Access, admin_app
 from app.certificates import CertificateProofs
 from app.config import Config, DashboardConfig
 from app.connections import canary_of, line_to, store_and_journal
+from app.dpop_proofs import DpopProofs
 from app.endpoints.auth_request import AuthRequestEndpoint
 from app.endpoints.cache_stats import CacheStatsEndpoint
 from app.endpoints.client_authentication import ClientAuthentication
@@ -110,6 +111,7 @@ def create_app(
     memory = _memory(config, store, verifier, metrics)
     rates, overload = Rates(store), Overload()
     certificates = CertificateProofs(is_on=config.mtls_url is not None)
+    dpop = DpopProofs(store, verifier, metrics, config.dpop)
     refusals = Refusals(refused.note if refused else _forget)
     auth_request = AuthRequestEndpoint(
         store,
@@ -122,11 +124,11 @@ def create_app(
         realm=config.realm,
         refusals=refusals,
         certificates=certificates,
+        dpop=dpop,
     )
-    renderer = rendering.ErrorRenderer(config.realm, refusals, clock)
     authentication = _authentication(config, store, memory, certificates, metrics)
     endpoints = _oauth_app(
-        config, store, memory, authentication, rates, journal, metrics, verifier, renderer
+        config, store, memory, authentication, rates, journal, metrics, verifier, dpop, refusals
     )
     dashboard = _dashboard(config, access, store, journal, metrics, verifier)
     others = by_path(unless_late(endpoints, overload, clock), dashboard)
@@ -169,7 +171,7 @@ def _authentication(
     certificates: CertificateProofs,
     metrics: Metrics,
 ) -> ClientAuthentication:
-    bases = [config.issuer, *([config.mtls_url] if config.mtls_url else [])]
+    bases = config.bases
     return ClientAuthentication(
         store,
         memory,
@@ -191,14 +193,17 @@ def _oauth_app(
     journal: Journal,
     metrics: Metrics,
     verifier: Verifier,
-    renderer: rendering.ErrorRenderer,
+    dpop: DpopProofs,
+    refusals: Refusals,
 ) -> WSGIApplication:
     issuer, audience = config.issuer, config.audience
-    app = falcon.App()
+    app, renderer = falcon.App(), rendering.ErrorRenderer(config.realm, refusals, verifier.now)
     app.add_error_handler(Exception, rendering.render_surprise)
     app.add_error_handler(falcon.HTTPError, renderer.http_error)
     app.add_error_handler(OAuthError, renderer.oauth_error)
-    mint = partial(TokenEndpoint, store, memory, authentication, rates, journal, metrics, verifier)
+    mint = partial(
+        TokenEndpoint, store, memory, authentication, rates, journal, metrics, verifier, dpop
+    )
     for path, is_once in (("/token", False), ("/ott", True)):
         endpoint = mint(audience=audience, ttl_s=config.token_ttl_s, is_once=is_once)
         app.add_route(path, endpoint)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from app import gate
-from app.bearer import bearer
+from app.bearer import is_dpop, shown_token
 from app.errors import Expired, Refused, StoreUnavailable
 from app.facts import Facts
 from app.gate import Holder, World
@@ -135,7 +135,7 @@ class Memory:
         if token is not None:
             return token.claims
         try:
-            return self._verifier.signed_claims(bearer(authorization))
+            return self._verifier.signed_claims(shown_token(authorization))
         except (Refused, StoreUnavailable):
             return None
 
@@ -220,9 +220,9 @@ class Memory:
         self._hindsight.look_around()
 
     def _verify(self, authorization: str | None) -> WarmToken:
-        text = bearer(authorization)
+        text = shown_token(authorization)
         self._metrics.count("warm_token_misses")
-        claims = self._verifier.verify(text)
+        claims = self._verifier.verify_shown(text, is_dpop=is_dpop(authorization))
         self._metrics.count("tokens_verified")
         token = self._tokens.keep(authorization or "", claims)
         self._metrics.set("warm_token_evictions", self._tokens.evicted)

@@ -37,6 +37,8 @@ COUNTERS = {
     "one_time_tokens_minted": "One-time tokens handed out.",
     "one_time_tokens_spent": "One-time tokens that made their call.",
     "one_time_tokens_replayed": "Calls with a one-time token that another request has spent.",
+    "dpop_proofs_replayed": "Requests with a DPoP proof that another request has shown.",
+    "dpop_nonces_asked_for": "Requests whose DPoP proof had no nonce of ours, or an old one.",
     "tokens_revoked": "Tokens revoked through /revoke.",
     "changes_not_replicated": "Changes that too few replicas had in time (REPLICAS_TO_ACK).",
     "client_authentications_failed": "Requests with a wrong secret, or of nobody.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import falcon
 
 from app.correlation import sane_request_id
+from app.dpop_errors import NonceNeeded, WrongDpopProof
 from app.errors import (
     InvalidRequest,
     MissingScope,
@@ -19,6 +20,7 @@ from app.errors import (
     Undecided,
     rate_limit_headers,
 )
+from app.proof_key import PROOF_ALGORITHMS
 from app.refusals import Refusals
 
 BODYLESS = [("Content-Length", "0"), ("Content-Type", "text/plain")]
@@ -95,11 +97,13 @@ def render_busy() -> tuple[str, list[tuple[str, str]], bytes]:
     return _STATUS_LINES[503], headers, body
 
 
-def render_refusal(refusal: Refused, realm: str) -> tuple[str, list[tuple[str, str]]]:
+def render_refusal(
+    refusal: Refused, realm: str, *, is_dpop: bool = False
+) -> tuple[str, list[tuple[str, str]]]:
     """Return status line and headers of a refusal, as WSGI wants them.
 
-    RFC 6750 §3: the challenge; RFC 9110 §10.2.3: Retry-After. Bodyless, because nginx keeps its
-    connection only then; the reason is for nginx's log.
+    RFC 6750 §3, RFC 9449 §7.1: the challenge; RFC 9110 §10.2.3: Retry-After. Bodyless, because
+    nginx keeps its connection only then; the reason is for nginx's log.
     """
     headers = [("X-Auth-Reason", refusal.reason), *BODYLESS]
     if isinstance(refusal, RateLimited):
@@ -107,12 +111,15 @@ def render_refusal(refusal: Refused, realm: str) -> tuple[str, list[tuple[str, s
     elif isinstance(refusal, Overloaded | Undecided):
         headers.append(("Retry-After", str(refusal.retry_after_s)))
     else:
-        headers.append(("WWW-Authenticate", _challenge(refusal, realm)))
+        scheme = "DPoP" if is_dpop or isinstance(refusal, WrongDpopProof) else "Bearer"
+        headers.append(("WWW-Authenticate", _challenge(refusal, realm, scheme)))
+    if isinstance(refusal, NonceNeeded):
+        headers.append(("DPoP-Nonce", refusal.nonce))
     return _STATUS_LINES[refusal.status], headers
 
 
-def _challenge(refusal: Refused, realm: str) -> str:
-    challenge = f'Bearer realm="{realm}"'
+def _challenge(refusal: Refused, realm: str, scheme: str) -> str:
+    challenge = f'{scheme} realm="{realm}"'
     if refusal.error:
         challenge += f', error="{refusal.error}"'
     if isinstance(refusal, MissingScope):
@@ -121,6 +128,8 @@ def _challenge(refusal: Refused, realm: str) -> str:
         if refusal.needs_once:
             # No scope that a client could ask /token for: it has to be told in words.
             challenge += ', error_description="a one-time token is needed"'
+    if scheme == "DPoP":
+        challenge += f', algs="{" ".join(PROOF_ALGORITHMS)}"'
     return challenge
 
 

@@ -179,6 +179,14 @@ class Store:
         self.replicas.check(replies)
         return "ok"
 
+    def is_first_showing(self, mark: str, request_id: str, ttl_s: int) -> bool:
+        """Note that a proof was shown; tell whether no other request has shown it before.
+
+        nginx may ask twice about one request. An empty `request_id` cannot be told from another.
+        """
+        noted = self._ask(("SET", f"dpop:{mark}", request_id, "NX", "GET", "EX", ttl_s))[0]
+        return noted is None or (noted == request_id and request_id != "")
+
     def take(self, key: str, *, rate_per_s: int, wanted: int) -> tuple[int, float]:
         """Take at most `wanted` calls from a rate.
 

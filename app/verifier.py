@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from app.dpop import check_scheme
 from app.keys import KeyRing, KeyRingFile
 from app.tokens import Claims, check_claims, check_signature, find_key, parse_header, verify
 
@@ -30,6 +31,15 @@ class Verifier:
         header = parse_header(token)
         key = find_key(header, self.ring(), self.now())
         return check_claims(check_signature(token, header, key), self.issuer)
+
+    def verify_shown(self, token: str, *, is_dpop: bool) -> Claims:
+        """Return the claims of a good token that came by its own scheme; raise Refused.
+
+        Whoever finds it again by its whole header needs not look at the scheme again.
+        """
+        claims = self.verify(token)
+        check_scheme(claims.confirmation, is_dpop=is_dpop)
+        return claims
 
     def verify(self, token: str) -> Claims:
         """Return the claims of a good token; raise the Refused that names what is wrong."""

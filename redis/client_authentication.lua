@@ -1,4 +1,4 @@
--- Set how a client authenticates, and what its tokens are bound to (RFC 7591, RFC 8705).
+-- Set how a client authenticates, and what its tokens are bound to (RFC 7591, 8705, 9449).
 -- KEYS  1 client:{id}
 -- ARGV  1 now, epoch seconds; then pairs of a field and its value, "" to take it away
 -- reply the names of the fields that have changed
@@ -51,6 +51,7 @@ local PROBLEM = {
     return not is_uri and 'jwks_uri is not an http(s) URL' or nil
   end,
   tls_client_certificate_bound_access_tokens = problem_with_flag,
+  dpop_bound_access_tokens = problem_with_flag,
 }
 for _, subject in ipairs(SUBJECTS) do
   PROBLEM[subject] = problem_with_subject

@@ -45,7 +45,9 @@ class AskingLine:
         pipe: Any = self._redis.pipeline(transaction=False)
         for command in commands:
             if command[0] != "WAIT":
-                pipe.execute_command(*command)
+                # redis-py makes True or False of what SET answers, unless it is told of its GET.
+                is_get = {"get": True} if command[0] == "SET" and "GET" in command else {}
+                pipe.execute_command(*command, **is_get)
         try:
             given = iter(pipe.execute(raise_on_error=False))
         except (redis.ConnectionError, redis.TimeoutError) as error:

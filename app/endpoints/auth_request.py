@@ -11,18 +11,12 @@ from contextlib import suppress
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app import gate
+from app.bearer import is_dpop, shown_token
 from app.certificates import CERTIFICATE, CertificateProofs
 from app.confirmation import Confirmation
 from app.correlation import sane_request_id
-from app.errors import (
-    Overloaded,
-    Refused,
-    Revoked,
-    Spent,
-    StoreUnavailable,
-    Undecided,
-    WrongProof,
-)
+from app.dpop_proofs import DpopProofs, Shown
+from app.errors import Overloaded, Refused, Revoked, Spent, StoreUnavailable, Undecided
 from app.gate import ROUTE_TABLE
 from app.hindsight import LONGEST_S
 from app.memory import Memory, WarmToken
@@ -56,6 +50,7 @@ class AuthRequestEndpoint:
         realm: str,
         refusals: Refusals,
         certificates: CertificateProofs,
+        dpop: DpopProofs,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -71,6 +66,7 @@ class AuthRequestEndpoint:
         self._refusals = refusals
         self._certificates = certificates
         self._proven = certificates.proven.get
+        self._dpop = dpop
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """204 with who is calling, or why not; whatever goes wrong is 503."""
@@ -97,6 +93,8 @@ class AuthRequestEndpoint:
             ("X-Auth-Jti", claims.jti),
             ("X-Auth-Expires", str(token.exp)),
         ]
+        if claims.confirmation is not None and (nonce := self._dpop.nonce(self._clock())):
+            headers.append(("DPoP-Nonce", nonce))
         if age_s is not None:
             headers.append(("X-Auth-Stale", f"{age_s:.3f}"))
         start_response("204 No Content", headers)
@@ -140,7 +138,7 @@ class AuthRequestEndpoint:
             shown = get(CERTIFICATE)
             is_known = shown and self._proven(bound_to.certificate) == shown
             if not is_known or bound_to.dpop_key is not None:
-                self._check_proof(bound_to, environ)
+                self._check_proof(bound_to, environ, now, within_s)
         audience = get("HTTP_X_REQUIRED_AUDIENCE")
         if (audience or self._audience) not in claims.audiences:
             gate.check_audience(claims.audiences, token.holder, audience, self._audience)
@@ -151,12 +149,17 @@ class AuthRequestEndpoint:
             self._take(token, sane_request_id(get("HTTP_X_REQUEST_ID")), within_s)
         return token
 
-    def _check_proof(self, bound_to: Confirmation, environ: WSGIEnvironment) -> None:
+    def _check_proof(
+        self, bound_to: Confirmation, environ: WSGIEnvironment, now: float, within_s: int
+    ) -> None:
         """Raise WrongProof unless the caller has shown all that its token is bound to."""
         if bound_to.certificate is not None:
             self._certificates.check(environ.get(CERTIFICATE), bound_to.certificate)
         if bound_to.dpop_key is not None:
-            raise WrongProof("bound to a key that was not shown")
+            if within_s:
+                raise StoreUnavailable("only Redis knows whether the proof is new")
+            token = shown_token(environ.get("HTTP_AUTHORIZATION"))
+            self._dpop.check(Shown.of_call(environ), token, bound_to.dpop_key, now)
 
     def _check_scopes(
         self, token: WarmToken, needed: str, environ: WSGIEnvironment, within_s: int
@@ -187,7 +190,8 @@ class AuthRequestEndpoint:
     def _refuse(
         self, refusal: Refused, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        start_response(*render_refusal(refusal, self._realm))
+        is_dpop_call = is_dpop(environ.get("HTTP_AUTHORIZATION"))
+        start_response(*render_refusal(refusal, self._realm, is_dpop=is_dpop_call))
         self._counts[self._by_reason[refusal.reason]] += 1
         if self._refusals.is_due(refusal.reason, self._clock()):
             claims = self._memory.claims_of(environ.get("HTTP_AUTHORIZATION"))

@@ -6,6 +6,7 @@ import falcon
 
 from app.key_sets import ALGORITHMS
 from app.methods import CERTIFICATE_METHODS, KEY_METHOD, SECRET_METHODS
+from app.proof_key import PROOF_ALGORITHMS
 from app.verifier import Verifier
 
 _PROTECTED = ("token", "revocation", "introspection")
@@ -31,6 +32,7 @@ class MetadataEndpoint:
                 f"{name}_endpoint_auth_signing_alg_values_supported": ALGORITHMS
                 for name in _PROTECTED
             },
+            "dpop_signing_alg_values_supported": PROOF_ALGORITHMS,
         }
         if mtls_url:
             self._document["tls_client_certificate_bound_access_tokens"] = True

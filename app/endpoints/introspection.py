@@ -5,6 +5,7 @@ from typing import Any
 import falcon
 
 from app.clients import Client
+from app.confirmation import token_type
 from app.endpoints.client_authentication import ClientAuthentication
 from app.endpoints.credentials import read_credentials
 from app.endpoints.origin import origin_of
@@ -69,6 +70,6 @@ class IntrospectionEndpoint:
             "iat": claims.iat,
             "exp": claims.exp,
             "jti": claims.jti,
-            "token_type": "Bearer",
+            "token_type": token_type(claims.confirmation),
             **bound_to,
         }

@@ -7,7 +7,8 @@ import falcon
 
 from app import audit, gate, tokens
 from app.clients import LONGEST_TTL_S, grant_audience, grant_scope
-from app.confirmation import Confirmation
+from app.confirmation import Confirmation, token_type
+from app.dpop_proofs import DpopProofs
 from app.endpoints.client_authentication import Caller, ClientAuthentication
 from app.endpoints.credentials import read_credentials
 from app.endpoints.origin import origin_of
@@ -51,6 +52,7 @@ class TokenEndpoint:
         journal: Journal,
         metrics: Metrics,
         verifier: Verifier,
+        dpop: DpopProofs,
         *,
         audience: str,
         ttl_s: int,
@@ -63,6 +65,7 @@ class TokenEndpoint:
         self._journal = journal
         self._metrics = metrics
         self._verifier = verifier
+        self._dpop = dpop
         self._audience = audience
         self._ttl_s = ttl_s
         self._is_once = is_once
@@ -79,24 +82,50 @@ class TokenEndpoint:
         resp.data = _JSON.encode(
             {
                 "access_token": token,
-                "token_type": "Bearer",
+                "token_type": token_type(grant.confirmation),
                 "expires_in": grant.ttl_s,
                 "scope": grant.scope,
             }
         ).encode()
         forbid_storing(resp)
+        if token_type(grant.confirmation) == "DPoP" and (nonce := self._dpop.nonce(now)):
+            resp.set_header("DPoP-Nonce", nonce)
 
     def _grant(self, req: falcon.Request, now: float) -> _Grant:
         parameters = read_parameters(req)
         credentials = read_credentials(req, parameters)
         caller = self._authentication.authenticate(credentials, now, origin_of(req).address)
         try:
-            return self._grant_to(caller, parameters, now)
+            return self._grant_to(caller, parameters, self._confirmation(caller, req, now), now)
         except OAuthError as refusal:
             refusal.client_id = caller.client.client_id
             raise
 
-    def _grant_to(self, caller: Caller, parameters: Parameters, now: float) -> _Grant:
+    def _confirmation(self, caller: Caller, req: falcon.Request, now: float) -> Confirmation | None:
+        """Return what the token is to be bound to, of what was shown and of what must be."""
+        client, certificate = caller.client, None
+        if client.is_certificate_bound:
+            certificate = caller.thumbprint
+            if certificate is None:
+                raise InvalidRequest(
+                    "this client's tokens are bound to a certificate, and none was shown"
+                )
+        dpop_key = self._dpop.key_of(
+            req.get_header("DPoP"),
+            req.path,
+            origin_of(req).request_id,
+            now,
+            is_needed=client.is_dpop_bound,
+        )
+        return Confirmation(certificate, dpop_key) if certificate or dpop_key else None
+
+    def _grant_to(
+        self,
+        caller: Caller,
+        parameters: Parameters,
+        confirmation: Confirmation | None,
+        now: float,
+    ) -> _Grant:
         if parameters.require("grant_type") != "client_credentials":
             raise UnsupportedGrantType("grant_type must be client_credentials")
         client, world = caller.client, caller.world
@@ -112,7 +141,7 @@ class TokenEndpoint:
             jti=tokens.new_jti(world.dataset_id, own.known_ms(), everyones.known_ms()),
             iat=int(now),
             ttl_s=min(client.ttl_s or self._ttl_s, LONGEST_TTL_S),
-            confirmation=_confirmation(caller),
+            confirmation=confirmation,
         )
         # Last: a request that is refused for another reason costs nothing.
         self._rates.take_mint(caller.holder, now)
@@ -155,12 +184,3 @@ class TokenEndpoint:
         else:
             self._metrics.count_minted(grant.client_id)
         self._journal.note(entry, Use(grant.client_id, grant.secret_id, now_s))
-
-
-def _confirmation(caller: Caller) -> Confirmation | None:
-    """Return what the token is to be bound to; raise InvalidRequest when it was not shown."""
-    if not caller.client.is_certificate_bound:
-        return None
-    if caller.thumbprint is None:
-        raise InvalidRequest("this client's tokens are bound to a certificate, and none was shown")
-    return Confirmation(certificate=caller.thumbprint)

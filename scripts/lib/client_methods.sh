@@ -3,8 +3,9 @@
 # How a client authenticates, and what its tokens are bound to: read from flags, shown from Redis.
 
 HOW_FLAGS="--auth-method= --jwks= --jwks-uri= --certificate= --tls-subject-dn= --tls-san-dns= --tls-san-uri="
-HOW_FLAGS+=" --tls-san-ip= --tls-san-email= --certificate-bound="
+HOW_FLAGS+=" --tls-san-ip= --tls-san-email= --certificate-bound= --dpop-bound="
 METHOD_FIELDS=(token_endpoint_auth_method jwks jwks_uri tls_client_certificate_bound_access_tokens
+  dpop_bound_access_tokens
   tls_client_auth_subject_dn tls_client_auth_san_dns tls_client_auth_san_uri tls_client_auth_san_ip
   tls_client_auth_san_email)
 LONGEST_KEYS=16384
@@ -34,6 +35,7 @@ read_how() {
     PAIRS+=("tls_client_auth_$kind" "$value")
   done
   [[ -z ${FLAG[certificate-bound]+given} ]] || read_flag_value certificate-bound tls_client_certificate_bound_access_tokens
+  [[ -z ${FLAG[dpop-bound]+given} ]] || read_flag_value dpop-bound dpop_bound_access_tokens
 }
 
 # read_flag_value FLAG FIELD

@@ -81,7 +81,7 @@ def test_pages_show_programs_in_each_language() -> None:
     """None is lost by a slip in the page's form."""
     assert ["sh", "python"] == [language for language, _ in PAGES["readme"]]
     shown = Counter(language for language, _ in PAGES["clients"])
-    assert {"sh": 2, "python": 7, "js": 2, "go": 1, "java": 2} == shown
+    assert {"sh": 2, "python": 7, "js": 3, "go": 1, "java": 2} == shown
 
 
 @pytest.mark.parametrize(("language", "text"), PROGRAMS)
@@ -109,7 +109,7 @@ def test_shell_program_keeps_its_token(
 
 def test_fetch_program_replaces_a_revoked_token(environ: dict[str, str], tmp_path: Path) -> None:
     """After `invalid_token` it mints once, for three callers, and each of them gets through."""
-    _, program = in_language("js")
+    program = in_language("js")[1]
     program += """
 const old = await token()
 const revoked = { method: 'POST', headers: { authorization: `Bearer ${old}` } }

@@ -83,7 +83,7 @@ def test_text_names_place_problem_and_remedy(tmp_path: Path) -> None:
     plant(tmp_path, FAULTS["not internal"])
     done = doctor(tmp_path)
     assert 1 == done.returncode
-    assert f"{tmp_path}/nginx/{SERVER}:12: location = /_portcullis/validate answers" in done.stdout
+    assert f"{tmp_path}/nginx/{SERVER}:13: location = /_portcullis/validate answers" in done.stdout
     assert "    remedy: add `internal;`" in done.stdout
     assert "1 finding in nginx (4 protected locations)" in done.stdout
 

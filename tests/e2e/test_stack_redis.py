@@ -28,6 +28,7 @@ NEEDED = [
     ("SET", "revoked:j", "test", "EX", "1"),
     ("SET", "ott:j", "1", "EX", "1"),
     ("SET", "assertion:nobody:j", "1", "NX", "EX", "1"),
+    ("SET", "dpop:mark", "request", "NX", "GET", "EX", "1"),
     ("HSET", "used:nobody", "s", "1"),
     ("EXPIRE", "used:nobody", "1"),
     ("XADD", "audit", "MAXLEN", "~", "100000", "*", "event", "mint"),

@@ -193,7 +193,7 @@ def test_s2_1_scheme_has_no_case(service: Service, scheme: str) -> None:
         ("Bearer ", "no_token"),
         ("", "no_token"),
         ("Basic {}", "no_token"),
-        ("DPoP {}", "no_token"),
+        ("DPoP {}", "wrong_proof"),
         ("{}", "no_token"),
         ("Bearer\t{}", "no_token"),
         ("Bearer,{}", "no_token"),

@@ -33,6 +33,7 @@ def test_s2_metadata_names_what_is_served(service: Service) -> None:
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],
     }
     answer = service.http.simulate_get(METADATA)
     assert (200, "application/json") == (answer.status_code, answer.headers["Content-Type"])

@@ -129,6 +129,10 @@ class PlainVerifier:
             raise Malformed("not two words")
         return Claims(client_id, jti, "orders:read", ("api",), NOW - 10, NOW + 3600, False)
 
+    def verify_shown(self, text: str, *, is_dpop: bool) -> Claims:
+        assert not is_dpop
+        return self.verify(text)
+
 
 class CountingLine(Line):
     """A line that notes what it is asked: heartbeats too."""

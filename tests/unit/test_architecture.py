@@ -23,6 +23,7 @@ PURE = {
     "topology",
     "trail",
     "confirmation",
+    *("dpop", "dpop_errors", "htu", "nonces", "proof_key"),
     "methods",
     "certificates",
     "key_sets",

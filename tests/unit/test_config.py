@@ -70,6 +70,8 @@ def test_full_environment_is_read_as_written() -> None:
         "ADMIN_HOSTS": "ops.example [fd00::1]",
         "MTLS_URL": "https://mtls.example:8444",
         "JWKS_ORIGINS": "https://keys.example http://127.0.0.1:8000",
+        "DPOP_NONCE": "1",
+        "DPOP_ORIGINS": "https://api.example http://127.0.0.1:8080",
     }
     expected = Config(
         "http://127.0.0.1:8080/auth",
@@ -98,6 +100,8 @@ def test_full_environment_is_read_as_written() -> None:
         ),
         "https://mtls.example:8444",
         ("https://keys.example", "http://127.0.0.1:8000"),
+        dpop_needs_nonce=True,
+        dpop_origins=("https://api.example", "http://127.0.0.1:8080"),
     )
     assert expected == Config.from_environ(environ)
 
@@ -149,6 +153,9 @@ def test_empty_environment_names_what_is_required_and_nothing_else() -> None:
         ),
         ("REDIS_URL", "cluster://host", "is not like cluster://user:password@host:port,host:port"),
         ("REDIS_URL", "redis://host:port", "must begin with redis://"),
+        ("DPOP_NONCE", "yes", "must be a whole number from 0 to 1"),
+        ("DPOP_ORIGINS", "api.example", "must be origins such as https://api.example"),
+        ("DPOP_ORIGINS", "https://a.example https://b.example/x", "must be origins such as"),
         ("REDIS_TIMEOUT_MS", "0", "must be a whole number from 1 to 10000"),
         ("REDIS_TIMEOUT_MS", "10001", "must be a whole number from 1 to 10000"),
         ("TOKEN_TTL_S", "0", "must be a whole number from 1 to 86400"),

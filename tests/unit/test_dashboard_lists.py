@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app import errors
+from app import dpop_errors, errors
 from app.metrics import REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,9 +27,8 @@ def test_every_reason_of_the_gate_can_be_looked_for(reason: str) -> None:
 
 def test_no_reason_is_offered_that_nothing_has() -> None:
     """Those of the gate, and the error codes of the endpoints."""
-    codes = {
-        one.error for one in vars(errors).values() if isinstance(getattr(one, "error", None), str)
-    }
+    classes = [*vars(errors).values(), *vars(dpop_errors).values()]
+    codes = {one.error for one in classes if isinstance(getattr(one, "error", None), str)}
     assert offered("REASONS") <= {*REASONS} | codes
 
 

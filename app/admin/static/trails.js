@@ -123,7 +123,7 @@ const EVENTS = [
 const REASONS = [
   ...["no_token", "malformed", "bad_signature", "unknown_key", "wrong_type", "wrong_issuer", "wrong_audience", "wrong_proof"],
   ...["expired", "not_yet_valid", "revoked", "spent", "client_disabled", "missing_scope", "unknown_route", "rate_limited", "store_unavailable", "overloaded"],
-  ...["invalid_request", "invalid_client", "invalid_scope", "invalid_target", "unauthorized_client", "unsupported_grant_type", "temporarily_unavailable"],
+  ...["invalid_request", "invalid_client", "invalid_scope", "invalid_target", "unauthorized_client", "unsupported_grant_type", "temporarily_unavailable", "invalid_dpop_proof", "use_dpop_nonce"],
 ];
 
 export const audit = () =>
