@@ -75,15 +75,16 @@ def parts(seen: Outcome, *names: str) -> tuple[object, ...]:
 
 def test_issuer_alone_leads_to_all_endpoints(outcome: Outcome, registration: Registration) -> None:
     """RFC 8414 discovery gives the library everything, with `oauth2` as its algorithm."""
+    methods = [*METHODS, "private_key_jwt"]
     expected = {
         "issuer": registration.issuer,
         "jwks_uri": registration.url("/.well-known/jwks.json"),
         "token_endpoint": registration.url("/token"),
-        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint": registration.url("/revoke"),
-        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": registration.url("/introspect"),
-        "introspection_endpoint_auth_methods_supported": list(METHODS),
+        "introspection_endpoint_auth_methods_supported": methods,
         "grant_types_supported": ["client_credentials"],
     }
     assert expected == {name: outcome["metadata"].get(name) for name in expected}
