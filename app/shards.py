@@ -22,6 +22,7 @@ _MARKS = [(f"mark:{{{number}}}", slot_of(f"{{{number}}}")) for number in range(5
 _AGAIN_S = 86_400 + 120
 """No token lives longer, margins included."""
 
+_MOST_NAMED = 5
 _NO_REASON_TO_END = ("revoked:", "ott:", "routes")
 """What can be made again, and what brings no token back to life."""
 
@@ -86,8 +87,10 @@ class Shards:
         known = self._dataset_id
         if known is None:
             return
-        if missing is None or any(not key.startswith(_NO_REASON_TO_END) for key in missing):
-            self._end(known, "a replica took over that may lack what was acknowledged")
+        unknown = [key for key in missing or () if not key.startswith(_NO_REASON_TO_END)]
+        if missing is None or unknown:
+            named = ", ".join(sorted(unknown)[:_MOST_NAMED]) or "anything"
+            self._end(known, f"a replica took over that may lack a change of {named}")
             return
         if "routes" in missing:
             log.error("a replica took over without a change of the routes: look through them")

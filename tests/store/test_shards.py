@@ -52,10 +52,11 @@ def test_mark_that_is_gone_ends_the_data_set(redis: Any, shards: Shards) -> None
 
 @pytest.mark.parametrize("missing", [None, {"client:demo"}, {"notbefore:*"}, {"dataset"}])
 def test_what_cannot_be_made_again_ends_the_data_set(
-    redis: Any, shards: Shards, missing: set[str] | None
+    redis: Any, shards: Shards, missing: set[str] | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the change was is not known any more: a kill, a new secret, a scope taken away."""
     shards.make_good(missing)
+    assert f"may lack a change of {''.join(missing or {'anything'})}" in caplog.text
     assert DATASET != redis.hget("dataset", "id")
 
 
