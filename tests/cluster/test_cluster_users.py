@@ -37,6 +37,11 @@ def test_app_does_all_that_it_has_to(guarded: RedisCluster, tmp_path: Path) -> N
             worker.store.arm(jti_of(f"once-{len(step)}"), NOW)
             worker.store.spend(jti_of(f"once-{len(step)}"), "r")
             worker.store.take("rate:demo", rate_per_s=10, wanted=1)
+            shown = [
+                worker.store.is_first_showing(step.replace(" ", "-"), one, 60)
+                for one in ("r", "r", "s")
+            ]
+            assert [True, True, False] == shown
         worker.store.revoke(jti_of("a"), NOW, "revoke")
         assert "revoked" == worker.reason(token_of("a"))
         worker.line.confirm_changes()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_third_party_node import FOLDER, NODE
+from tests.processes import until
 from tests.prover import Prover
 from tests.stack import Stack
 from tests.wire import Answer, ask, request
@@ -226,6 +227,17 @@ def test_two_proofs_are_refused_by_the_app(stack: Stack, caller: Caller) -> None
     answer = ask(stack.app_address, request("GET", "/validate", data))
     assert (401, "wrong_proof") == (answer.status, answer.header("X-Auth-Reason"))
     assert 200 == caller.call(good).status
+
+
+def test_bound_token_is_undecided_without_redis(stack: Stack, caller: Caller) -> None:
+    """Nobody knows whether its proof is new; when Redis is back, so is the call."""
+    stack.freeze("redis")
+    try:
+        answer = caller.call(caller.proof())
+        assert (503, "1") == (answer.status, answer.header("Retry-After"))
+    finally:
+        stack.thaw("redis")
+    until(lambda: caller.call(caller.proof()).status == 200, what="bound calls pass again")
 
 
 def test_plain_mint_of_a_client_that_must_bind_is_refused(stack: Stack) -> None:
