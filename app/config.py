@@ -11,7 +11,7 @@ from app.clients import LONGEST_TTL_S
 from app.dpop import DpopRules
 from app.errors import ConfigError
 from app.htu import origin_of
-from app.sentinel_url import SCHEME, SentinelUrl
+from app.sentinel_url import SCHEMES, SentinelUrl
 from app.topology import start_up_nodes
 
 
@@ -205,7 +205,7 @@ def _problem_with_exporter(value: str) -> str | None:
 def _problem_with_redis_url(value: str) -> str | None:
     if value.startswith("cluster:"):
         return _problem_with_start_up_nodes(value)
-    if value.startswith(SCHEME):
+    if value.startswith(SCHEMES):
         return SentinelUrl.problem(value)
     parts = _split_url(value)
     if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:

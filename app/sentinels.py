@@ -15,7 +15,7 @@ import hiredis
 
 from app.dial import Dial, Reached
 from app.login import Login
-from app.sentinel_url import SCHEME, SentinelUrl
+from app.sentinel_url import SCHEMES, SentinelUrl
 from app.wire import Wire
 
 Address = tuple[str, int]
@@ -67,7 +67,7 @@ class SentinelDial(Dial):
         vouch_s: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__("redis://", timeout_s)
+        super().__init__(url.base, timeout_s)
         self._url = url
         self._within_s = timeout_s / 3
         self._vouch_s = vouch_s
@@ -141,7 +141,7 @@ def dial_to(
     url: str, timeout_s: float, vouch_s: float, monotonic: Callable[[], float] = time.monotonic
 ) -> Dial:
     """Return the way to what a URL leads to."""
-    if url.startswith(SCHEME):
+    if url.startswith(SCHEMES):
         return SentinelDial(SentinelUrl.parse(url), timeout_s, vouch_s, monotonic)
     return Dial(url, timeout_s)
 

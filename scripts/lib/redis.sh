@@ -30,7 +30,7 @@ redis_find() {
     unix-socket:*) redis_at_socket "${VALUE#*:}" ;;
     redis://* | rediss://* | unix://*) redis_at_url "$VALUE" ;;
     cluster://*) redis_at_cluster "${VALUE#*://}" ;;
-    sentinel://*) redis_at_sentinels "${VALUE#*://}" ;;
+    sentinel://* | sentinels://*) redis_at_sentinels "$VALUE" ;;
     *) refuse "REDIS_URL must begin with redis://, rediss://, unix://, sentinel:// or cluster://" ;;
   esac
 }

@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # The Redis that sentinels name as the primary. Part of redis.sh.
 
-# redis_at_sentinels [USER[:PASSWORD]@]HOST:PORT[,HOST:PORT]...[/SERVICE[/DB]][?sentinel_user=U&sentinel_password=P]
+# redis_at_sentinels sentinel[s]://[USER[:PASSWORD]@]HOST:PORT[,HOST:PORT]...[/SERVICE[/DB]][?sentinel_user=U&sentinel_password=P]
 redis_at_sentinels() {
   local form='^(([^@/?]*)@)?([^@/?]+)/([A-Za-z0-9._-]+)(/([0-9]+))?([?](.*))?$' credentials hosts service db query
-  [[ $1 =~ $form ]] || refuse "REDIS_URL must be sentinel://[user:password@]host:port,host:port/SERVICE[/DB]"
+  [[ ${1#*://} =~ $form ]] || refuse "REDIS_URL must be sentinel://[user:password@]host:port,host:port/SERVICE[/DB]"
   credentials=${BASH_REMATCH[2]} hosts=${BASH_REMATCH[3]} service=${BASH_REMATCH[4]}
   db=${BASH_REMATCH[6]} query=${BASH_REMATCH[8]}
+  [[ $1 != sentinels://* ]] || redis_query rediss "$query"
   find_primary "$hosts" "$service" "$query"
   [[ -z $credentials ]] || redis_as "$credentials"
   redis_at_host "$PRIMARY"

@@ -29,7 +29,7 @@ settle_settings() {
   check_one_of APPENDFSYNC "$APPENDFSYNC" everysec always
   [[ -n $REDIS_URL || ${REPLICAS_TO_ACK:-0} == 0 ]] ||
     fail 2 "REPLICAS_TO_ACK needs a REDIS_URL: the Redis that make up starts has no replicas"
-  [[ -z $REDIS_URL || $REDIS_URL =~ ^(redis|rediss|unix|sentinel|cluster)://. ]] ||
+  [[ -z $REDIS_URL || $REDIS_URL =~ ^(redis|rediss|unix|sentinels?|cluster)://. ]] ||
     fail 2 "REDIS_URL is '${REDIS_URL%%:*}:…': redis://, rediss://, unix://, sentinel:// or cluster:// is needed"
 
   local host=$HTTP_ADDR

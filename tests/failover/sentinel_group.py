@@ -22,16 +22,24 @@ DOWN_AFTER_MS = 1000
 
 
 class Node:
-    """A redis-server or a sentinel."""
+    """A redis-server or a sentinel. With a `certificate` it talks by TLS alone."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, certificate: Path | None = None) -> None:
         self.directory = directory
+        self.certificate = certificate
         self.port = free_port()
         self.options = options
         directory.mkdir()
 
     def start(self, *more: str) -> "Node":
-        command = ["redis-server", *self.options, *more, "--port", str(self.port)]
+        command = ["redis-server", *self.options, *more]
+        if self.certificate is None:
+            command += ["--port", str(self.port)]
+        else:
+            command += ["--port", "0", "--tls-port", str(self.port), "--tls-replication", "yes"]
+            command += ["--tls-auth-clients", "no", "--tls-key-file", f"{self.certificate}.key"]
+            command += ["--tls-ca-cert-file", str(self.certificate)]
+            command += ["--tls-cert-file", str(self.certificate)]
         command += ["--bind", "127.0.0.1", "--dir", str(self.directory)]
         log = (self.directory / "log").open("ab")
         self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -43,8 +51,15 @@ class Node:
         return self._process.pid
 
     def client(self, password: str = PASSWORD) -> "redis.Redis":
+        tls: Any = {"ssl": True, "ssl_ca_certs": str(self.certificate)} if self.certificate else {}
         return redis.Redis(
-            port=self.port, password=password, decode_responses=True, protocol=2, socket_timeout=2
+            host="127.0.0.1",
+            port=self.port,
+            password=password,
+            decode_responses=True,
+            protocol=2,
+            socket_timeout=2,
+            **tls,
         )
 
     def ask(self, *command: str, password: str = PASSWORD) -> Any:
@@ -65,15 +80,34 @@ class Node:
         os.kill(self.pid, signal.SIGCONT)
 
 
+def make_certificate(directory: Path) -> Path:
+    """Make a certificate for this machine, which is its own authority."""
+    path = directory / "certificate"
+    command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-subj", "/CN=gate"]
+    command += [
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    command += ["-days", "2", "-keyout", f"{path}.key", "-out", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
 class SentinelGroup:
     """`primary` is who was it at the beginning; `named` who the sentinels say it is now."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, has_tls: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="sentinel-"))
+        self._certificate = make_certificate(self.directory) if has_tls else None
         login = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
         shared = (*login, "--appendonly", "yes", "--save", "", *options)
         shared = (*shared, "--repl-diskless-sync-delay", "0", "--maxmemory", "64mb")
-        self.nodes = [Node(self.directory / f"redis-{n}", *shared) for n in range(3)]
+        self.nodes = [
+            Node(self.directory / f"redis-{n}", *shared, certificate=self._certificate)
+            for n in range(3)
+        ]
         self.primary, *self.replicas = self.nodes
         self.sentinels: list[Node] = []
 
@@ -88,7 +122,8 @@ class SentinelGroup:
 
     def _sentinel(self, number: int) -> Node:
         directory = self.directory / f"sentinel-{number}"
-        node = Node(directory, str(directory / "sentinel.conf"), "--sentinel")
+        words = str(directory / "sentinel.conf"), "--sentinel"
+        node = Node(directory, *words, certificate=self._certificate)
         watched = {
             "monitor": f"127.0.0.1 {self.primary.port} 2",
             "auth-pass": PASSWORD,
@@ -114,7 +149,11 @@ class SentinelGroup:
     @property
     def url(self) -> str:
         hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
-        return f"sentinel://:{QUOTED}@{hosts}/{SERVICE}?sentinel_password={SENTINEL_PASSWORD}"
+        query = f"sentinel_password={SENTINEL_PASSWORD}"
+        if self._certificate is None:
+            return f"sentinel://:{QUOTED}@{hosts}/{SERVICE}?{query}"
+        query += f"&ssl_ca_certs={self._certificate}"
+        return f"sentinels://:{QUOTED}@{hosts}/{SERVICE}?{query}"
 
     def named(self) -> set[int]:
         """Return the ports that the sentinels give as the primary's."""

@@ -27,6 +27,18 @@ def test_password_alone_is_that_of_the_default_user() -> None:
     assert expected == (found.user, found.password, found.sentinels)
 
 
+def test_tls_is_for_the_sentinels_and_for_redis() -> None:
+    """In redis-py's own words; without TLS they mean nothing."""
+    found = SentinelUrl.parse(
+        "sentinels://app:p%2F@a:1/gate/2?ssl_ca_certs=%2Fca.pem&sentinel_password=s"
+    )
+    assert ("rediss://:s@a:1?ssl_ca_certs=%2Fca.pem",) == found.sentinels
+    assert "rediss://?ssl_ca_certs=%2Fca.pem" == found.base
+    assert "rediss://app:p%2F@b:6379/2?ssl_ca_certs=%2Fca.pem" == found.redis_at("b:6379")
+    plain = SentinelUrl.parse("sentinel://app:p%2F@a:1/gate/2")
+    assert ("redis://", "redis://app:p%2F@b:1/2") == (plain.base, plain.redis_at("b:1"))
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
@@ -42,6 +54,8 @@ def test_password_alone_is_that_of_the_default_user() -> None:
         ("sentinel://a,,b/gate", "no host:port: "),
         ("sentinel://a/gate?db=3", "in its query, no more"),
         ("sentinel://a/gate?sentinel_user", "in its query, no more"),
+        ("sentinel://a/gate?ssl_ca_certs=x", "in its query, no more"),
+        ("sentinels://a/gate?ssl=x", "ssl_ names in its query, no more"),
     ],
 )
 def test_url_that_cannot_be_meant_is_refused(url: str, problem: str) -> None:

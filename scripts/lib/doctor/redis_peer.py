@@ -58,12 +58,14 @@ def _connect(redis_url: str) -> socket.socket:
 
 
 def _tls(query: str) -> ssl.SSLContext:
-    """redis-py's names: ssl_ca_certs, ssl_cert_reqs=none, ssl_certfile, ssl_keyfile."""
+    """redis-py's names: ssl_ca_certs, ssl_cert_reqs=none, ssl_check_hostname=false, and so on."""
     given = {name: values[-1] for name, values in parse_qs(query).items()}
     context = ssl.create_default_context(cafile=given.get("ssl_ca_certs"))
     if given.get("ssl_cert_reqs") == "none":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if given.get("ssl_check_hostname", "").lower() == "false":
+        context.check_hostname = False
     if "ssl_certfile" in given:
         context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"))
     return context

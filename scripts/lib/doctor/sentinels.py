@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
-from app.sentinel_url import SCHEME, SentinelUrl
+from app.sentinel_url import SCHEMES, SentinelUrl
 
 from . import redis_durability, redis_replicas
 from .finding import Finding
@@ -19,7 +18,7 @@ def find(redis_url: str) -> Iterator[Finding]:
         for one in nodes.rstrip("/").split(","):
             yield from redis_durability.find(f"redis://{who}{at}{one}")
         return
-    if not redis_url.startswith(SCHEME):
+    if not redis_url.startswith(SCHEMES):
         yield from redis_durability.find(redis_url)
         yield from redis_replicas.find(redis_url, is_watched=False)
         return
@@ -79,7 +78,7 @@ def _quorum(sentinel: str, service: str) -> Iterator[Finding]:
 
 def _group(named: SentinelUrl, primary: str) -> Iterator[Finding]:
     """Look at the primary and, since each may be the next one, at its replicas."""
-    url = _url(named, primary)
+    url = named.redis_at(primary)
     yield from redis_durability.find(url)
     yield from redis_replicas.find(url, is_watched=True)
     try:
@@ -87,10 +86,4 @@ def _group(named: SentinelUrl, primary: str) -> Iterator[Finding]:
     except FAILURES:
         return
     for one in replicas:
-        yield from redis_durability.find(_url(named, one.address))
-
-
-def _url(named: SentinelUrl, address: str) -> str:
-    user, password = quote(named.user or "", safe=""), quote(named.password or "", safe="")
-    login = f"{user}:{password}@" if user or password else ""
-    return f"redis://{login}{address}"
+        yield from redis_durability.find(named.redis_at(one.address))

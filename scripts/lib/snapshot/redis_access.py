@@ -15,7 +15,7 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 import redis
-from app.sentinel_url import SCHEME, SentinelUrl
+from app.sentinel_url import SCHEMES, SentinelUrl
 from app.topology import start_up_nodes
 
 from .outcome import Failed, Refused, first_line
@@ -24,7 +24,7 @@ _BATCH = 500
 _TIMEOUTS: dict[str, Any] = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}
 _OPTIONS: dict[str, Any] = {**_TIMEOUTS, "protocol": 2, "retry": Retry(NoBackoff(), 0)}
 _SENTINEL_OPTIONS = {**_OPTIONS, "socket_timeout": 3.0, "socket_connect_timeout": 3.0}
-_SCHEMES = ("redis://", "rediss://", "unix://", SCHEME, "cluster://")
+_SCHEMES = ("redis://", "rediss://", "unix://", *SCHEMES, "cluster://")
 _LUA_DIR = ROOT / "redis"
 
 Command = tuple[str | bytes | int, ...]
@@ -130,7 +130,7 @@ def connect() -> Access:
 def _access(url: str) -> Access:
     if url.startswith("cluster://"):
         return Access(_cluster(url), _place(url))
-    if url.startswith(SCHEME):
+    if url.startswith(SCHEMES):
         return _named_by_sentinels(url)
     return Access(redis.Redis.from_url(url, **_OPTIONS), _place(url))
 
@@ -150,8 +150,7 @@ def _named_by_sentinels(url: str) -> Access:
     named = SentinelUrl.parse(url)
     sentinels = [redis.Redis.from_url(one, **_SENTINEL_OPTIONS) for one in named.sentinels]
     host, port = _primary(sentinels, named.service)
-    login: Any = {"username": named.user, "password": named.password, "db": named.db}
-    client: Any = redis.Redis(host, port, **_OPTIONS, **login)
+    client: Any = redis.Redis.from_url(named.redis_at(f"{host}:{port}"), **_OPTIONS)
     if client.info("replication")["role"] != "master":
         raise Failed(f"Redis at {host}:{port} is not the primary yet: wait for the failover to end")
     return Access(client, f"{host}:{port}", lambda: _primary(sentinels, named.service))
