@@ -93,7 +93,9 @@ class AuthRequestEndpoint:
             ("X-Auth-Jti", claims.jti),
             ("X-Auth-Expires", str(token.exp)),
         ]
-        if claims.confirmation is not None and (nonce := self._dpop.nonce(self._clock())):
+        bound_to = claims.confirmation
+        has_dpop_key = bound_to is not None and bound_to.dpop_key is not None
+        if has_dpop_key and (nonce := self._dpop.nonce(self._clock())):
             headers.append(("DPoP-Nonce", nonce))
         if age_s is not None:
             headers.append(("X-Auth-Stale", f"{age_s:.3f}"))

@@ -7,6 +7,7 @@ from time import monotonic
 import fakeredis
 import pytest
 
+from app import certificates
 from tests.forgery import claims_of, good_header, good_payload, sign
 from tests.identities import Identity, identity
 from tests.service import SECRET, Service, build_service
@@ -63,6 +64,26 @@ def test_bound_token_makes_calls_with_its_certificate(service: Service) -> None:
     """Cold and warm."""
     token = mint(service)
     assert ["ok"] * 3 == [reason(service, token, MINE.header) for _ in range(3)]
+
+
+def test_warm_request_does_not_read_its_certificate_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is compared with the one from before; any other is looked at, and refused."""
+    token = mint(service)
+    assert "ok" == reason(service, token, MINE.header)
+    read: list[str] = []
+    true_decode = certificates.decode
+
+    def counted(header: str) -> bytes:
+        read.append(header)
+        return true_decode(header)
+
+    monkeypatch.setattr(certificates, "decode", counted)
+    assert ["ok"] * 3 == [reason(service, token, MINE.header) for _ in range(3)]
+    assert [] == read
+    assert "wrong_proof" == reason(service, token, OTHER.header)
+    assert [OTHER.header] == read
 
 
 WRONG = [
