@@ -6,6 +6,8 @@ Read by `make up` and by production alike. Environment: RUN_DIR, APP_SOCKET, WOR
 import os
 import resource
 import signal
+import time
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -14,12 +16,16 @@ from gunicorn.workers.base import Worker
 from meinheld import server
 from meinheld.gmeinheld import MeinheldWorker
 
+from app import parting
+
 _RUN_DIR = os.environ.get("RUN_DIR") or "run"
 _LOG_LEVEL = os.environ.get("LOG_LEVEL") or "INFO"
 _MAX_BODY_BYTES = 1024 * 1024
 _MAX_FD = 16384
 _LINGER_S = 1
-_LEAVE_WITHIN_S = 3
+_HANG_UP_AFTER_S = 2
+_LEAVE_WITHIN_S = 5
+_RELIEF_WITHIN_S = 20
 
 
 class _Logger(Logger):
@@ -61,8 +67,9 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
         os._exit(0)
 
     def _begin(self) -> None:
-        """Take SIGTERM back, now that the loop runs and has set its own."""
+        """Take SIGTERM back, now that the loop runs and has set its own; and say that it runs."""
         signal.signal(signal.SIGTERM, self.handle_exit)
+        parting.say_serving()
         self._tick()
 
     def _tick(self) -> None:
@@ -75,14 +82,29 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
             self.wsgi.tick()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        """Go on until those who take over have started, then make for the door."""
-        self.alive = False
-        server.schedule_call(_LINGER_S, self._leave)
+        """Go on until those who take over serve, then make for the door.
+
+        An arbiter that finds its worker slow to leave says so again each second. Heard twice,
+        meinheld would count its listeners off twice, and hang up on whoever is being served.
+        """
+        if self.alive:
+            self.alive = False
+            self._leave_by_s = time.monotonic() + _RELIEF_WITHIN_S
+            server.schedule_call(_LINGER_S, self._leave)
 
     def _leave(self) -> None:
         """Accept nothing more, close each connection after its next answer, then end."""
+        if parting.is_relief_coming() and time.monotonic() < self._leave_by_s:
+            server.schedule_call(_LINGER_S, self._leave)
+            self.wsgi.tick()
+            return
         server.set_keepalive(0)
         server.stop(_LEAVE_WITHIN_S)
+        with suppress(OSError):
+            parting.stop_listening([one.fileno() for one in self.sockets])
+        address = self.sockets[0].getsockname()
+        if parting.is_anybody_there(address):
+            server.schedule_call(_HANG_UP_AFTER_S, parting.hang_up, address)
 
 
 def post_worker_init(_: Worker) -> None:

@@ -1,62 +1,83 @@
 """Workers are replaced under load, and nobody notices."""
 
+import fcntl
 import os
 import signal
-import threading
-from collections import Counter
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from tests.faults.callers import Load, check, check_unserved
 from tests.stack import Stack, until
-from tests.wire import form, request
+from tests.wire import ask, request
+from tests.workers import connections_to_workers
 
-CALLERS = 4
-CALLS_A_MINT = 10
+HEALTH = request("GET", "/health")
+SLOW_START_S = 3
+"""Longer than an old worker would go on by itself: it lingers, and then accepts nobody."""
 
 
-class Load:
-    """Callers that call, mint and revoke on kept connections until they are told to stop."""
+def by_signal(stack: Stack) -> None:
+    os.kill(stack.pid("app"), signal.SIGHUP)
 
-    def __init__(self, stack: Stack) -> None:
-        self.statuses: Counter[tuple[str, int]] = Counter()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(stack,)) for _ in range(CALLERS)]
 
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, stack: Stack) -> None:
-        token = stack.mint()
-        client_id, client_secret = stack.demo
-        credentials = {"client_id": client_id, "client_secret": client_secret}
-        mint = form("/token", {**credentials, "grant_type": "client_credentials"})
-        call = request("GET", "/demo/any", token=token)
-        with stack.connect() as connection:
-            while not self._stop.is_set():
-                for _ in range(CALLS_A_MINT):
-                    self.statuses["call", connection.ask(call).status] += 1
-                minted = connection.ask(mint)
-                self.statuses["mint", minted.status] += 1
-                fresh = minted.json()["access_token"]
-                revoke = form("/revoke", {**credentials, "token": fresh})
-                self.statuses["revoke", connection.ask(revoke).status] += 1
-                dead = connection.ask(request("GET", "/demo/any", token=fresh))
-                self.statuses["dead", dead.status] += 1
+def by_make_up(stack: Stack) -> None:
+    """As after a `git pull`: the code is not what was started."""
+    started = stack.run_dir / "app.started"
+    settings, _, _ = started.read_text().partition(" ")
+    started.write_text(f"{settings} older\n")
+    stack.start()
 
 
 def test_reload_under_load_loses_no_request_and_revives_no_token(stack: Stack) -> None:
-    """SIGHUP replaces every worker, three times; each call, mint and revocation is answered."""
-    with Load(stack) as load:
-        for _ in range(3):
+    """Every worker is replaced, twice; each call, mint and revocation is answered."""
+    arbiter = stack.pid("app")
+    with Load(stack.address, stack.demo, "write revoke") as load:
+        for reload in (by_signal, by_make_up):
             before = set(stack.workers())
-            seen = sum(load.statuses.values())
-            os.kill(stack.pid("app"), signal.SIGHUP)
-            until(lambda old=before: not old & set(stack.workers()), 15)  # type: ignore[misc]
-            until(lambda seen=seen: sum(load.statuses.values()) > seen + 500, 15)  # type: ignore[misc]
-    expected = {("call", 200), ("mint", 200), ("revoke", 200), ("dead", 401)}
-    assert expected == set(load.statuses)
+            load.wait_for(50)
+            reload(stack)
+            until(lambda old=before: not old & set(stack.workers()), 30)  # type: ignore[misc]
+            load.wait_for(50)
+    served = [(kind, 200) for kind in ("call", "write", "mint", "revoke")]
+    check(load, [stack], *served, ("dead", 401))
+    assert arbiter == stack.pid("app")
+
+
+def test_old_workers_serve_until_new_ones_do(stack: Stack) -> None:
+    """However long those take to start, and however often the old ones are told to leave.
+
+    Then they hang up on nobody unsaid, and no new connection waits for them.
+    """
+    token = stack.mint()
+    old, closed = set(stack.workers()), set[int]()
+    # The silent ones keep them from leaving before a few seconds are over.
+    with connections_to_workers(stack), connections_to_workers(stack) as kept:
+        with starts_held_up(stack):
+            by_signal(stack)
+            until(lambda: len(set(stack.workers()) - old) == len(old), 20, "new workers")
+            began = time.monotonic()
+            while time.monotonic() < began + SLOW_START_S:
+                for pid in old:
+                    os.kill(pid, signal.SIGTERM)
+                assert stack.call("/demo/any", token).status in {200, 503}
+            assert old == old & set(stack.workers())
+
+        def have_left() -> bool:
+            assert 200 == ask(stack.app_address, HEALTH).status
+            for pid in old - closed:
+                if kept[pid].ask(HEALTH).header("Connection") == "close":
+                    closed.add(pid)
+            return not old & set(stack.workers())
+
+        until(have_left, 30, "the old ones leave")
+        assert old == closed
+    check_unserved(stack)
+
+
+@contextmanager
+def starts_held_up(stack: Stack) -> Iterator[None]:
+    """A worker that starts takes its place among the counters, and now waits for that."""
+    with (stack.run_dir / "metrics" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
