@@ -179,6 +179,7 @@ class KeyRingFile:
         self._mark = self._stat()
         self._ring = load_keyring(directory)
         self._looked_at = monotonic()
+        self._complaint = ""
 
     def current(self) -> KeyRing:
         """Return the ring; a file that has become unreadable leaves the last good one in force."""
@@ -196,8 +197,12 @@ class KeyRingFile:
         try:
             self._ring = load_keyring(self._directory)
         except ConfigError as error:
-            log.error("keyring not reloaded: %s", error)
+            self._mark = None  # Its keys may be on their way still, from another machine.
+            if str(error) != self._complaint:
+                log.error("keyring not reloaded: %s", error)
+            self._complaint = str(error)
         else:
+            self._complaint = ""
             log.info("keyring reloaded: %d keys", len(self._ring.keys))
 
     def _stat(self) -> tuple[int, int, int] | None:

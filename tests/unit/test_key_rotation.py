@@ -182,3 +182,17 @@ def test_keyring_that_is_bad_at_the_start_stops_the_start(keys_dir: Path) -> Non
     """There is no last good ring yet."""
     with pytest.raises(ConfigError):
         KeyRingFile(keys_dir)
+
+
+def test_key_that_comes_after_its_line_is_in_force_when_it_is_there(
+    keys_dir: Path, watched: tuple[KeyRingFile, Clock]
+) -> None:
+    """Files that are copied from another machine come in any order."""
+    keys, clock = watched
+    add_key(keys_dir, "b")
+    (keys_dir / "b.pem").rename(keys_dir / "on its way")
+    clock.now = 1.0
+    assert ["a"] == kids(keys.current())
+    (keys_dir / "on its way").rename(keys_dir / "b.pem")
+    clock.now = 2.0
+    assert ["a", "b"] == kids(keys.current())
