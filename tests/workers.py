@@ -54,6 +54,15 @@ def validate(token: str, scope: str = "", request_id: str = "", **headers: str) 
     return request("GET", "/validate?path=decoded", kept, token=token)
 
 
+def settled(connections: dict[int, Connection], data: bytes) -> list[Answer]:
+    """Ask every worker until none of them says 503, as a busy machine may have it."""
+    return until(lambda: _decided(ask_all(connections, data)), what="every worker decides")
+
+
+def _decided(answers: list[Answer]) -> list[Answer] | None:
+    return answers if all(answer.status != 503 for answer in answers) else None
+
+
 def ask_all(connections: dict[int, Connection], data: bytes) -> list[Answer]:
     """Ask every worker the same at once; return their answers."""
     for connection in connections.values():

@@ -55,7 +55,7 @@ def test_every_shipped_file_loads_without_a_warning(tmp_path: Path) -> None:
     folder = render(tmp_path, free_port(), free_port())
     shutil.copy(make_certificate(tmp_path), tmp_path / "clients-ca.crt")
     examples = [path.name for path in SHIPPED.glob("example-*.conf")]
-    assert 5 == len(examples)
+    assert 6 == len(examples)
     for name in examples:
         example = (folder / name).read_text().replace("/etc/nginx/tls/", f"{tmp_path}/")
         (folder / name).write_text(example)
