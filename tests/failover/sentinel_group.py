@@ -184,6 +184,20 @@ class SentinelGroup:
         for one in self.sentinels:
             one.ask("SENTINEL", "DEBUG", *words, password=SENTINEL_PASSWORD)
 
+    @contextlib.contextmanager
+    def cut_off(self, primary: Node) -> Iterator[None]:
+        """Let no replica copy anything from the primary any more."""
+        replicas = [node for node in self.nodes if node is not primary]
+        for replica in replicas:
+            replica.ask("CONFIG", "SET", "masterauth", "wrong")
+        primary.ask("CLIENT", "KILL", "TYPE", "replica")
+        until(lambda: (primary.ask("ROLE") or [0, 0, [0]])[2] == [], what="nobody follows")
+        try:
+            yield
+        finally:
+            for replica in replicas:
+                replica.ask("CONFIG", "SET", "masterauth", PASSWORD)
+
     def node_at(self, port: int) -> Node:
         return next(node for node in self.nodes if node.port == port)
 
