@@ -1,12 +1,14 @@
 """Redis forgets everything: what it had revoked stays dead, even within the same second."""
 
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.stack import Stack, until
+from tests.stack import ROOT, Stack, until
 
 
 def flush(stack: Stack) -> None:
@@ -99,3 +101,21 @@ def test_full_redis_still_decides_and_mints_no_token_that_it_cannot_arm(stack: S
     stack.redis.config_set("maxmemory", "0")
     stack.revoke(token)
     assert 401 == stack.call("/demo/any", token).status
+
+
+def test_disaster_drill_in_the_docs_works_as_pasted(stack: Stack) -> None:
+    """Redis killed, and then emptied, by the very lines that ops read."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(r"## Disaster drill\n.*?```sh\n(.*?)```", text, re.DOTALL)
+    assert found
+    lines = found[1].replace("/tmp/drill", str(stack.run_dir))
+    lines = lines.replace("8090", str(stack.http_port)).replace("9091", str(stack.ops_port))
+    done = subprocess.run(
+        ["bash", "-ec", lines], cwd=ROOT, env=stack.environ(), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+    answers = re.findall(r"^(good|dead|new): (\d+)$", done.stdout, re.MULTILINE)
+    expected = [("good", "200"), ("dead", "401"), ("good", "401"), ("new", "200")]
+    assert expected == answers
+    assert '"unavailable"' in done.stdout
