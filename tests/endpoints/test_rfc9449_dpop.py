@@ -12,6 +12,7 @@ from app.dpop import WINDOW_S
 from app.proof_key import PROOF_ALGORITHMS
 from tests.fake_line import AskingLine
 from tests.forgery import claims_of, good_header, good_payload, sign
+from tests.identities import identity
 from tests.prover import Prover
 from tests.service import ISSUER, SECRET, Service, build_service
 from tests.unit.announcing_line import AnnouncingLine
@@ -19,7 +20,9 @@ from tests.unit.announcing_line import AnnouncingLine
 REQUIRED = {"dpop_bound_access_tokens": "true"}
 MINT = {"client_id": "demo", "client_secret": SECRET, "grant_type": "client_credentials"}
 URL = f"{ISSUER}/orders/7"
+MTLS_URL = "https://mtls.auth.example"
 MINE, OTHER = Prover(), Prover()
+CERTIFICATE = identity()
 CHALLENGE = f'DPoP realm="portcullis", error="{{}}", algs="{" ".join(PROOF_ALGORITHMS)}"'
 
 
@@ -181,15 +184,34 @@ def test_metadata_lists_the_algorithms(service: Service) -> None:
     assert list(PROOF_ALGORITHMS) == told["dpop_signing_alg_values_supported"]
 
 
-def test_bound_token_may_be_bound_to_a_certificate_as_well(
-    keys_dir: Path, redis_server: fakeredis.FakeServer
+@pytest.mark.parametrize("base", [ISSUER, MTLS_URL])
+def test_token_may_be_bound_to_a_certificate_as_well(
+    keys_dir: Path, redis_server: fakeredis.FakeServer, base: str
 ) -> None:
-    """One does not replace the other."""
+    """Each call shows both; one does not replace the other, warm or cold."""
     connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
-    service = build_service(connection, keys_dir, mtls_url="https://mtls.auth.example")
+    line = AnnouncingLine(connection)
+    service = build_service(connection, keys_dir, line, mtls_url=MTLS_URL)
     service.add_client(tls_client_certificate_bound_access_tokens="true")
-    answer = ask(service, proof_of(service))
-    assert (400, "invalid_request") == (answer.status_code, answer.json["error"])
+    assert "invalid_request" == ask(service, proof_of(service)).json["error"]
+    certificate = {"X-SSL-Client-Cert": CERTIFICATE.header}
+    proof = MINE.proof("POST", f"{base}/token", service.clock.now)
+    token = service.form("/token", MINT, {"DPoP": proof, **certificate}).json["access_token"]
+    both = {"x5t#S256": CERTIFICATE.thumbprint, "jkt": MINE.jkt}
+    assert both == claims_of(token)["cnf"]
+    for _ in range(2):
+        shown = {"X_SSL_Client_Cert": CERTIFICATE.header}
+        assert "ok" == reason(call(service, token, fresh(service, token), **shown))
+        assert "wrong_proof" == reason(call(service, token, fresh(service, token)))
+        assert "wrong_proof" == reason(call(service, token, None, **shown))
+        stolen = fresh(service, token, OTHER)
+        assert "wrong_proof" == reason(call(service, token, stolen, **shown))
+
+
+def test_address_for_certificates_is_none_where_nobody_asks_for_them(service: Service) -> None:
+    """A proof names the token endpoint by an address that it has."""
+    proof = MINE.proof("POST", f"{MTLS_URL}/token", service.clock.now)
+    assert "invalid_dpop_proof" == ask(service, proof).json["error"]
 
 
 # Calling
