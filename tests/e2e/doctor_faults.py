@@ -57,6 +57,24 @@ FAULTS = {
     "forged": in_read(
         "proxy_set_header X-Auth_Scope $http_x_auth_scope;", "what the client sent", "remove"
     ),
+    "certificate passed on": in_server(
+        "location = /t { proxy_pass http://portcullis/token; }",
+        "says of its certificate",
+        "proxy_pass_request_headers off",
+    ),
+    "certificate half passed on": in_server(
+        'location /to { proxy_set_header X-SSL-Client-Verify ""; proxy_pass http://portcullis; }',
+        "says of its certificate",
+        "proxy_pass_request_headers off",
+    ),
+    "certificate from the client": Fault(
+        SERVER,
+        "X-SSL-Client-Cert $ssl_client_escaped_cert",
+        "X-SSL-Client-Cert $http_x_ssl_client_cert",
+        "$http_x_ssl_client_cert",
+        "what the client sent",
+        "$ssl_client_escaped_cert",
+    ),
     "shown token": in_read(
         "proxy_set_header Authorization $http_authorization;", "hands the bearer token", "remove"
     ),

@@ -1,5 +1,6 @@
 """scripts/doctor on the shipped configuration with one fault planted at a time."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,8 @@ INNOCENT = """
             location /inside/own { include portcullis-protect.conf; proxy_pass http://orders; }
         }
         location /public { proxy_pass http://127.0.0.1:9; }
+        location /health/ { proxy_pass http://portcullis; }
+        location = /metrics { proxy_pass http://portcullis; }
         location /static { return 200 "open to {all}; # really"; }
         error_page 403 404 /sorry;
     }
@@ -67,15 +70,17 @@ def test_innocent_configuration_raises_no_alarm(tmp_path: Path) -> None:
 
 
 def test_shipped_configuration_is_clean(tmp_path: Path) -> None:
-    """The doctor has nothing to say about what ships, the three examples included."""
-    make_certificate(tmp_path)
-    tls = "include example-tls.conf; include example-grpc.conf; include example-websocket.conf;"
+    """The doctor has nothing to say about what ships, the examples included."""
+    shutil.copy(make_certificate(tmp_path), tmp_path / "clients-ca.crt")
+    names = ("tls", "mtls", "grpc", "websocket")
+    tls = " ".join(f"include example-{name}.conf;" for name in names)
     plant(tmp_path, Fault(CONF, "    upstream demo {", f"{tls}\n    upstream demo {{", "", "", ""))
-    example = tmp_path / "nginx" / "example-tls.conf"
-    example.write_text(example.read_text().replace("/etc/nginx/tls/", f"{tmp_path}/"))
+    for name in names:
+        example = tmp_path / "nginx" / f"example-{name}.conf"
+        example.write_text(example.read_text().replace("/etc/nginx/tls/", f"{tmp_path}/"))
     done = doctor(tmp_path)
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert "nothing found in nginx (8 protected locations)" in done.stdout
+    assert "nothing found in nginx (9 protected locations)" in done.stdout
 
 
 def test_text_names_place_problem_and_remedy(tmp_path: Path) -> None:

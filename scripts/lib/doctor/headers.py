@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from .bypasses import INCLUDE, finding
 from .finding import Finding
@@ -11,6 +12,8 @@ from .nginx_config import Directive
 from .protection import Protected, protected_locations, upstream_of
 
 IDENTITY = ("x-auth-client-id", "x-auth-scope", "x-auth-jti")
+BELIEVING = ("/token", "/ott", "/revoke", "/introspect", "/validate")
+CERTIFICATE = ("x-ssl-client-cert", "x-ssl-client-verify")
 _SPELLED = re.compile(r"x[-_.]auth[-_.](client[-_.]id|scope|jti|expires)", re.IGNORECASE)
 _FROM_CLIENT = re.compile(r"\$\{?(http|arg|cookie)_")
 
@@ -22,6 +25,7 @@ def find(root: Directive) -> Iterator[Finding]:
         yield from _from_client(one)
         yield from _shown_token(one)
     yield from _side_doors(root, protected)
+    yield from _forged_certificates(root, [one.asks for one in protected])
     yield from _odd_names(root, protected)
 
 
@@ -96,6 +100,45 @@ def _side_doors(root: Directive, protected: list[Protected]) -> Iterator[Finding
                     f"own {', '.join(missing)}, which {guarded[name].location.title()} vouches for",
                     f'protect it, or clear them: `proxy_set_header {missing[0]} "";`',
                 )
+
+
+def _leads_to_login(location: Directive, passing: Directive) -> bool:
+    """Tell whether the app would ask there who a client is, or what a token is bound to."""
+    modifier, path = ["", *location.args][-2:]
+    target = urlsplit(passing.args[0]).path or path
+    if modifier == "=" or (target != path and target != "/"):
+        return target in BELIEVING
+    return (
+        modifier in {"~", "~*"}
+        or path[0] == "@"
+        or any(each.startswith(path) for each in BELIEVING)
+    )
+
+
+def _forged_certificates(root: Directive, asked: list[Directive | None]) -> Iterator[Finding]:
+    """The app believes these headers: nginx must set them itself, or send none (RFC 8705)."""
+    for location in root.walk():
+        passing = [each for each in location.block if each.name == "proxy_pass"]
+        if location.name != "location" or not passing or upstream_of(passing[0])[0] != "portcullis":
+            continue
+        setting = location.effective("proxy_set_header")
+        told = [each for each in setting if each.args[0].lower() in CERTIFICATE]
+        for each in told:
+            if _FROM_CLIENT.search(each.args[1]):
+                yield finding(
+                    each,
+                    f"{each.args[0]} is filled from what the client sent ({each.args[1]})",
+                    "take it from $ssl_client_escaped_cert and $ssl_client_verify",
+                )
+        passes_on = location.value("proxy_pass_request_headers", "on") == "on"
+        passes_on = passes_on and location not in asked and _leads_to_login(location, passing[0])
+        if passes_on and {each.args[0].lower() for each in told} != set(CERTIFICATE):
+            yield finding(
+                passing[0],
+                f"{location.title()} passes on what a client says of its certificate",
+                "add `proxy_pass_request_headers off;` and name what is needed, or clear "
+                "X-SSL-Client-Cert and X-SSL-Client-Verify",
+            )
 
 
 def _odd_names(root: Directive, protected: list[Protected]) -> Iterator[Finding]:
