@@ -250,8 +250,7 @@ FORGED: list[Callable[[Service], str]] = [
 @pytest.mark.parametrize("forge", FORGED)
 def test_forged_assertion_is_refused(service: Service, forge: Callable[[Service], str]) -> None:
     """Other key, other algorithm, no signature, a JWT of another kind, none at all."""
-    for path in ENDPOINTS:
-        assert REFUSED == outcome(ask(service, forge(service), path))
+    assert REFUSED == outcome(ask(service, forge(service)))
 
 
 def test_key_counts_only_with_its_own_algorithms(service: Service) -> None:
