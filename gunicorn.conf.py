@@ -85,7 +85,7 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
         """Go on until those who take over serve, then make for the door.
 
         An arbiter that finds its worker slow to leave says so again each second. Heard twice,
-        meinheld would count its listeners off twice, and hang up on whoever is being served.
+        meinheld would count its listeners off twice, and think that nobody is connected any more.
         """
         if self.alive:
             self.alive = False
@@ -103,8 +103,10 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
         with suppress(OSError):
             parting.stop_listening([one.fileno() for one in self.sockets])
         address = self.sockets[0].getsockname()
-        if parting.is_anybody_there(address):
+        if parting.is_reachable(address) and parting.is_anybody_there(address):
             server.schedule_call(_HANG_UP_AFTER_S, parting.hang_up, address)
+        else:
+            parting.hang_up(address)
 
 
 def post_worker_init(_: Worker) -> None:

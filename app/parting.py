@@ -74,6 +74,11 @@ def hang_up(address: object) -> None:
                 time.sleep(_BETWEEN_S)
 
 
+def is_reachable(address: object) -> bool:
+    """Tell whether others may serve there later: an arbiter that ends takes its address away."""
+    return not isinstance(address, str) or Path(address).exists()
+
+
 def is_anybody_there(address: object) -> bool:
     """Tell whether connections are open that were accepted on a listener's address."""
     found = _connections(address)
