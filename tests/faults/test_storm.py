@@ -96,7 +96,7 @@ def lanes(stack: Stack) -> Iterator[list[StormLane]]:
     """Connections with tokens of three clients; tokens that are no good are kept by each."""
     clients = {name: stack.client_create(name, scopes) for name, scopes in CLIENTS.items()}
     expired = expired_tokens(stack, stack.client_create("short", "demo:read", ttl_s="1"), 2)
-    with ExitStack(**AS_SHIPPED) as open_connections:
+    with ExitStack() as open_connections:
         made = []
         for number in range(LANES):
             connection = open_connections.enter_context(stack.connect(timeout_s=30))
