@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from tests.service import Service, build_service
 from tests.snapshot import postgres
+
+# Whoever starts the tests in the background makes them deaf to Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time: a test that fails here fails for everybody.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)

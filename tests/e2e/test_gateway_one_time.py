@@ -31,12 +31,18 @@ def race(address: Address, data: bytes) -> Counter[int]:
     return Counter(statuses)
 
 
+def assert_one_let_in(found: Counter[int]) -> None:
+    """503 is no use: on a machine that stood still, what has waited for too long is sent away."""
+    assert 1 == found[200]
+    assert THREADS == found[200] + found[401] + found[503]
+
+
 @pytest.mark.parametrize("round_number", range(10))
 def test_one_of_fifty_concurrent_requests_is_let_in(stack: Stack, round_number: int) -> None:
     """Through nginx, over all workers: exactly one 200, and 401 for everybody else."""
     token = stack.mint(path="/ott")
     found = race(stack.address, request("GET", "/demo/any", token=token))
-    assert {200: 1, 401: THREADS - 1} == found
+    assert_one_let_in(found)
 
 
 def test_client_cannot_pass_for_nginx_with_a_request_id(stack: Stack) -> None:
@@ -44,7 +50,7 @@ def test_client_cannot_pass_for_nginx_with_a_request_id(stack: Stack) -> None:
     token = stack.mint(path="/ott")
     forged = {"X-Request-ID": "0123456789abcdef0123456789abcdef"}
     found = race(stack.address, request("GET", "/demo/any", forged, token=token))
-    assert {200: 1, 401: THREADS - 1} == found
+    assert_one_let_in(found)
 
 
 def test_request_id_of_the_answer_cannot_be_replayed(stack: Stack) -> None:
