@@ -21,7 +21,7 @@ from tests.wire import Connection, form, pipeline, request
 from tests.workers import connections_to_workers, validate
 
 REQUESTS = int(os.environ.get("LOAD_REQUESTS", "100000"))
-ROUNDS = int(os.environ.get("REVOKE_ROUNDS", "10000"))
+ROUNDS = int(os.environ.get("REVOKE_ROUNDS", "5000"))
 RESTARTS = int(os.environ.get("REDIS_RESTARTS", "3"))
 LANES = 20
 AT_ONCE = 16
