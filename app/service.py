@@ -38,6 +38,7 @@ class Service:
         self._counts = metrics.counts
         self._fast = metrics.bucket("validate", 0)
         self._sum = metrics.index["ns validate"]
+        self._took_ns = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         current.environ = environ
@@ -45,28 +46,35 @@ class Service:
             began = perf_counter_ns()
             answer = self._auth_request(environ, start_response)
             took = perf_counter_ns() - began
-            # By hand, because a call would cost as much as all of this: a quarter of a microsecond.
+            self._took_ns += took  # cheaper here than in the shared file, until `_settle`
             if took <= FIRST_BOUND_NS:
                 self._counts[self._fast] += 1
             else:
                 self._counts[self._metrics.bucket("validate", took)] += 1
-            self._counts[self._sum] += took
             current.environ = None  # set free while it is still in the processor's caches
             return answer
+        self._settle()
         return self._endpoints(environ, start_response)
 
     def tick(self) -> None:
         """Keep an idle worker and its gauges up to date; gunicorn calls it each second."""
         current.environ = None
+        self._settle()
         self._memory.keep_current()
         self._refusals.settle(time.time())
         self._metrics.set("audit_entries_waiting", self._journals[0].waiting())
 
     def close(self) -> None:
         """Write what still waits to be written; gunicorn calls it when a worker ends."""
+        self._settle()
         self._memory.close()
         for journal in self._journals:
             journal.close()
+
+    def _settle(self) -> None:
+        """Count how long decisions took in all. The decisions have been counted one by one."""
+        self._counts[self._sum] += self._took_ns
+        self._took_ns = 0
 
 
 def unless_late(
