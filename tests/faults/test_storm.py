@@ -74,7 +74,8 @@ class StormLane(Lane):
 def small_disk(stack: Stack) -> Iterator[bool]:
     """Give the gateway a file system of 32 MiB; tell whether this machine lets us."""
     folder = stack.run_dir
-    command = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
+    size_mib = 32 + 16 * ROUNDS  # the logs of each round stay on it
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)]
     is_mounted = subprocess.run(command, capture_output=True).returncode == 0
     try:
         yield is_mounted
