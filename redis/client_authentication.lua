@@ -1,7 +1,7 @@
 -- Set how a client authenticates, and what its tokens are bound to (RFC 7591, 8705, 9449).
 -- KEYS  1 client:{id}
 -- ARGV  1 now, epoch seconds; then pairs of a field and its value, "" to take it away
--- reply the names of the fields that have changed
+-- reply the fields that have changed, each with what it is now; of keys, only that they have
 -- error UNKNOWN there is no such client
 --       INVALID with what is wrong: an argument, or the record that would come of it
 -- A client that authenticates in another way than by secret keeps none.
@@ -99,10 +99,11 @@ end
 local changed = {}
 for field, value in pairs(asked) do
   if value ~= present[field] then
-    changed[#changed + 1] = field
     if value == '' then
+      changed[#changed + 1] = field .. ' removed'
       redis.call('HDEL', KEYS[1], field)
     else
+      changed[#changed + 1] = field == 'jwks' and field or field .. ' ' .. value
       redis.call('HSET', KEYS[1], field, value)
     end
   end

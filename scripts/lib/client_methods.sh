@@ -127,10 +127,15 @@ settle_how() {
   esac
 }
 
-# list_changed: CHANGED becomes the fields that an answer names.
+# list_changed: CHANGED becomes what an answer says has changed.
 list_changed() {
+  local one
   json_row "$ANSWER"
-  CHANGED="${ROW[*]-}"
+  CHANGED=
+  for one in "${ROW[@]}"; do
+    text_of "$one"
+    CHANGED+="${CHANGED:+, }$TEXT"
+  done
 }
 
 # show_no_secret ID TITLE MORE_JSON

@@ -14,14 +14,18 @@ THREADS = 50
 
 
 def race(address: Address, data: bytes) -> Counter[int]:
-    """Send the same request over 50 connections at once; return how often each status came."""
+    """Send the same request over 50 connections at once; return how often each status came.
+
+    Who is told to come back (503), because the machine stood still, does so until it is decided.
+    """
     ready = threading.Barrier(THREADS)
     statuses: list[int] = []
 
     def run() -> None:
         with Connection(address) as connection:
             ready.wait(10)
-            statuses.append(connection.ask(data).status)
+            asked = (connection.ask(data).status for _ in range(100))
+            statuses.append(next((status for status in asked if status != 503), 503))
 
     threads = [threading.Thread(target=run) for _ in range(THREADS)]
     for thread in threads:
@@ -31,18 +35,12 @@ def race(address: Address, data: bytes) -> Counter[int]:
     return Counter(statuses)
 
 
-def assert_one_let_in(found: Counter[int]) -> None:
-    """503 is no use: on a machine that stood still, what has waited for too long is sent away."""
-    assert 1 == found[200]
-    assert THREADS == found[200] + found[401] + found[503]
-
-
 @pytest.mark.parametrize("round_number", range(10))
 def test_one_of_fifty_concurrent_requests_is_let_in(stack: Stack, round_number: int) -> None:
     """Through nginx, over all workers: exactly one 200, and 401 for everybody else."""
     token = stack.mint(path="/ott")
     found = race(stack.address, request("GET", "/demo/any", token=token))
-    assert_one_let_in(found)
+    assert {200: 1, 401: THREADS - 1} == found
 
 
 def test_client_cannot_pass_for_nginx_with_a_request_id(stack: Stack) -> None:
@@ -50,7 +48,7 @@ def test_client_cannot_pass_for_nginx_with_a_request_id(stack: Stack) -> None:
     token = stack.mint(path="/ott")
     forged = {"X-Request-ID": "0123456789abcdef0123456789abcdef"}
     found = race(stack.address, request("GET", "/demo/any", forged, token=token))
-    assert_one_let_in(found)
+    assert {200: 1, 401: THREADS - 1} == found
 
 
 def test_request_id_of_the_answer_cannot_be_replayed(stack: Stack) -> None:

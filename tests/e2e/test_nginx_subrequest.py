@@ -51,31 +51,37 @@ def front(tmp_path: Path) -> Iterator[Gateway]:
         yield running
 
 
+EVERYTHING = (
+    "Authorization: Bearer t",
+    "X-Required-Scope: none",
+    "X-Required-Audience: mine",
+    "X-Allow-Stale: 3600",
+    "X-SSL-Client-Cert: forged",
+    "X_SSL_Client_Cert: forged",
+    "X-Original-Method: GET",
+    "X-Original-URI: /free",
+    "X-Request-ID: 1",
+    "X-Foo: 1",
+    "X-Forwarded-For: 1.2.3.4",
+    "Cookie: a=b",
+    "Range: bytes=0-1",
+    "If-None-Match: *",
+    "If-Modified-Since: Sat, 21 Nov 2026 00:00:00 GMT",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Content-Type: text/plain",
+    "TE: trailers",
+    f"traceparent: {TRACEPARENT}",
+    "tracestate: a=b",
+)
+"""What a client may send, of which the app is to hear as little as it needs."""
+
+
 def test_nothing_of_the_clients_but_its_token_is_asked(front: Gateway) -> None:
     """Of all that a client can send, the app gets the token, and what nginx says itself."""
     front.call(
         "POST /full?secret=1 HTTP/1.1",
-        "Authorization: Bearer t",
-        "X-Required-Scope: none",
-        "X-Required-Audience: mine",
-        "X-Allow-Stale: 3600",
-        "X-SSL-Client-Cert: forged",
-        "X_SSL_Client_Cert: forged",
-        "X-Original-Method: GET",
-        "X-Original-URI: /free",
-        "X-Request-ID: 1",
-        "X-Foo: 1",
-        "X-Forwarded-For: 1.2.3.4",
-        "Cookie: a=b",
-        "Range: bytes=0-1",
-        "If-None-Match: *",
-        "If-Modified-Since: Sat, 21 Nov 2026 00:00:00 GMT",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Content-Type: text/plain",
-        "TE: trailers",
-        f"traceparent: {TRACEPARENT}",
-        "tracestate: a=b",
+        *EVERYTHING,
         body=b"body",
     )
     (asked,) = front.app.received

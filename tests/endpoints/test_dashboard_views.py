@@ -25,6 +25,12 @@ def all_clients(dashboard: Dashboard, part: str = "") -> tuple[dict[str, Any], i
     return found, asked
 
 
+def shown_secret(secret_id: str, state: str, **dates: int) -> dict[str, object]:
+    """Return all that is shown of a secret."""
+    no_dates = {"not_before_s": 0, "not_after_s": None, "last_used_s": None}
+    return {"id": secret_id, "state": state, **no_dates, **dates}
+
+
 def test_client_is_shown_without_what_opens_a_door(looking: Dashboard) -> None:
     """Secrets by id and date; neither salt nor hash, in no answer."""
     redis, now = looking.service.redis, int(looking.service.clock.now)
@@ -48,20 +54,8 @@ def test_client_is_shown_without_what_opens_a_door(looking: Dashboard) -> None:
         "updated_at": 1,
         "not_before_s": 7,
         "secrets": [
-            {
-                "id": "bbbb0002",
-                "state": "live",
-                "not_before_s": now,
-                "not_after_s": None,
-                "last_used_s": now - 5,
-            },
-            {
-                "id": "aaaa0001",
-                "state": "ended",
-                "not_before_s": 0,
-                "not_after_s": now,
-                "last_used_s": None,
-            },
+            shown_secret("bbbb0002", "live", not_before_s=now, last_used_s=now - 5),
+            shown_secret("aaaa0001", "ended", not_after_s=now),
         ],
     }
     assert expected == looking.get("api/clients/two")

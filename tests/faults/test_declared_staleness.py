@@ -145,11 +145,15 @@ def test_known_tokens_stay_good_for_as_long_as_is_declared_and_no_others(
         assert {503} == timed.statuses(name, gone_at)
     assert {503} == timed.statuses("other", gone_at + 2 * BOUND_S)
     mend(redis_server)
-    until(lambda: stack.call("/demo/any", token).status == 200, what="the token is good")
-    until(lambda: stack.call("/stale/", once).status == 200, what="the one-time token is good")
+    wait_until_served(stack, token, once)
     assert 401 == stack.call("/stale/", dead).status
     assert stale_decisions(stack) > before
     told_of_it(stack, token)
+
+
+def wait_until_served(stack: Stack, token: str, once: str) -> None:
+    until(lambda: stack.call("/demo/any", token).status == 200, what="the token is good")
+    until(lambda: stack.call("/stale/", once).status == 200, what="the one-time token is good")
 
 
 def mend(server: RedisServer) -> None:

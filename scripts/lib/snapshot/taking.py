@@ -114,14 +114,7 @@ def take(
     reader = Reader(access)
     dataset_id = reader.dataset_id()
     snapshot_id = before.id + 1 if before else 1
-    counts = {
-        table: writing.fill(connection, snapshot_id, table, rows(), progress)
-        for table, rows in (
-            ("clients", reader.clients),
-            ("revocations", reader.revocations),
-            ("not_befores", reader.not_befores),
-        )
-    }
+    counts = _fill(connection, snapshot_id, reader, progress)
     routes = to_json(reader.routes())
     is_continued = before is not None and before.dataset_id == dataset_id
     last = StreamEnd(before.audit_last_id, before.audit_added) if before and is_continued else None
@@ -143,6 +136,21 @@ def take(
     )
     catalogue.add(connection, snapshot, routes)
     return Taken(snapshot, _outdated(connection, options.keep), reader.left_out, kept)
+
+
+def _fill(
+    connection: Connection, snapshot_id: int, reader: Reader, progress: Progress
+) -> dict[str, int]:
+    """Write all rows, table after table; return how many each got."""
+    sources = {
+        "clients": reader.clients,
+        "revocations": reader.revocations,
+        "not_befores": reader.not_befores,
+    }
+    return {
+        table: writing.fill(connection, snapshot_id, table, rows(), progress)
+        for table, rows in sources.items()
+    }
 
 
 def _check_nothing_lost(clients: int, before: Snapshot | None) -> None:
