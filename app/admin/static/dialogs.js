@@ -6,13 +6,22 @@ import { h } from "./dom.js";
 export function open(title, build, { canEscape = true, isWide = false } = {}) {
   const before = document.activeElement;
   const dialog = h("dialog", { "aria-labelledby": "dialog-title", class: isWide ? "wide" : "" });
-  const close = () => dialog.close();
-  dialog.append(h("h2", { id: "dialog-title" }, title), ...[build(close)].flat());
-  dialog.addEventListener("cancel", (event) => canEscape || event.preventDefault());
-  dialog.addEventListener("close", () => {
+  const gone = () => {
+    if (!dialog.isConnected) return;
     dialog.remove();
     if (before?.isConnected) before.focus();
+  };
+  const close = () => {
+    dialog.close();
+    gone(); // at once, with the secret it may show; the event comes later
+  };
+  dialog.append(h("h2", { id: "dialog-title" }, title), ...[build(close)].flat());
+  dialog.addEventListener("cancel", (event) => canEscape || event.preventDefault());
+  // A second Escape would close it whatever its cancel event is told.
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !canEscape) event.preventDefault();
   });
+  dialog.addEventListener("close", gone);
   document.body.append(dialog);
   dialog.showModal();
   (dialog.querySelector("[autofocus]") ?? dialog.querySelector("input, select, button"))?.focus();
