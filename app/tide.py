@@ -73,6 +73,7 @@ class Tide:
         self._lock = threading.Lock()
         self._changes: dict[str, _Change] = {}
         self._number = 0
+        self._trusted = ""  # the data set that was in force when a server was last checked here
         self._feed: tuple[Wire, Server] | None = None
         self.on_change: Callable[[], None] = lambda: None
 
@@ -109,7 +110,8 @@ class Tide:
         if not dataset:
             self._forget(seen)  # All is lost, and whoever asks next begins a data set.
             return server
-        why = known.why_older(dataset, mark) or _make_again(seen, dataset, server, ask)
+        has_ended = self._trusted not in {"", dataset}  # by another worker, for the same loss
+        why = known.why_older(dataset, mark) or _make_again(seen, dataset, server, ask, has_ended)
         ended = (dataset,) if why else ()
         if why:
             dataset = self._begin(dataset, why, ask)
@@ -118,6 +120,7 @@ class Tide:
             with self._file.locked():
                 self._file.write(self._file.read().adopting(dataset, mark, *ended))
         self._move(seen, server)
+        self._trusted = dataset
         return server
 
     def is_dirty(self) -> bool:
@@ -198,12 +201,19 @@ class Tide:
         return in_force
 
 
-def _make_again(seen: dict[str, _Change], dataset: str, server: Server, ask: Ask) -> str | None:
-    """Make good what has been seen elsewhere and not confirmed; tell what cannot be, if any."""
+def _make_again(
+    seen: dict[str, _Change], dataset: str, server: Server, ask: Ask, has_ended: bool
+) -> str | None:
+    """Make good what has been seen elsewhere and not confirmed; tell what cannot be, if any.
+
+    Once the data set that they were seen in `has_ended`, the tokens they meant are dead with it.
+    """
     names = [name for name, change in seen.items() if not server.is_still(change.server)]
     commands: list[Command] = []
     for name in names:
         kind, _, jti = name.partition(":")
+        if kind not in {"revoked", "ott"} and has_ended:
+            continue
         if kind not in {"revoked", "ott"}:
             return f"a change of {name} may be missing"
         if not jti.startswith(f"{dataset}."):

@@ -10,7 +10,7 @@ from app.tide import KEY
 from app.tide_file import TideFile
 from tests.processes import until
 from tests.service import DATASET
-from tests.store.feed_harness import NOW, RedisServer, jti_of
+from tests.store.feed_harness import NOW, FeedWorker, RedisServer, jti_of
 from tests.store.tide_harness import (
     DEAD,
     GOOD,
@@ -193,6 +193,33 @@ def test_workers_end_an_older_data_set_once(
     assert_begun_anew(gateway.server, *workers)
     begun = {one.message for one in caplog.records if "gone back in time" in one.message}
     assert 1 == len(begun)
+
+
+def test_one_loss_ends_one_data_set_whoever_else_has_seen_it(gateway: Gateway) -> None:
+    """A worker that comes later leaves the next data set alone; what is lost of that one counts."""
+    first, second = gateway.worker(), gateway.worker()
+    for worker in (first, second):
+        worker.warm(DEAD, GOOD)
+    copy = copy_of(gateway.server)
+    disable_other(gateway.server, first, second)
+    put_back(gateway.server, copy)
+    assert_begun_anew(gateway.server, first)
+    next_one = dataset_id(gateway.server)
+    second.reason(GOOD)
+    assert next_one == dataset_id(gateway.server)
+    copy = copy_of(gateway.server)
+    disable_other(gateway.server, second)
+    put_back(gateway.server, copy)
+    second.reason(GOOD)
+    assert next_one != dataset_id(gateway.server)
+
+
+def disable_other(server: RedisServer, *workers: FeedWorker) -> None:
+    """Have them all see a change of a client, which no mark confirms."""
+    with server.client() as client:
+        client.hset("client:other", "status", "disabled")
+    for worker in workers:
+        worker.reason(GOOD)
 
 
 def test_more_changes_than_a_socket_holds_are_presumed_lost(gateway: Gateway) -> None:
