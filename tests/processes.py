@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,3 +47,17 @@ def kill(pid: int) -> None:
     """SIGKILL a process, and wait until it is gone."""
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(pid), what=f"{pid} dies")
+
+
+@contextmanager
+def redis_on_a_socket() -> Iterator[Path]:
+    """Start a Redis in a folder of its own, yield its unix socket, and kill it in the end."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        path = Path(folder) / "redis.sock"
+        command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as process:
+            try:
+                until(path.exists, what="redis-server listens")
+                yield path
+            finally:
+                process.kill()

@@ -1,7 +1,5 @@
 """The accounts service in process, on a real Redis that is started once and emptied each time."""
 
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from falcon import testing
 import redis
 from examples.accounts.bank import Bank
 from examples.accounts.service import create_app
-from tests.processes import until
+from tests.processes import redis_on_a_socket
 
 HISTORY_ENTRIES = 200
 
@@ -57,15 +55,8 @@ class Accounts:
 
 @pytest.fixture(scope="session")
 def redis_socket() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="bank-") as folder:
-        path = Path(folder) / "redis.sock"
-        command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as process:
-            try:
-                until(path.exists, what="redis-server listens")
-                yield path
-            finally:
-                process.kill()
+    with redis_on_a_socket() as path:
+        yield path
 
 
 @pytest.fixture

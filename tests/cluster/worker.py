@@ -1,18 +1,15 @@
 """One worker's share of the app, on a cluster."""
 
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 from app.cluster import Cluster
-from app.errors import Refused, StoreUnavailable
-from app.memory import Memory
-from app.store import Store
+from app.errors import StoreUnavailable
 from app.wire import Command, Work
 from tests.cluster.redis_cluster import RedisCluster
 from tests.processes import until
 from tests.service import DATASET, client_fields
-from tests.store.feed_harness import NOW, PlainVerifier
+from tests.store.feed_harness import Worker
 
 
 class CountingCluster(Cluster):
@@ -27,40 +24,15 @@ class CountingCluster(Cluster):
         return super().ask(*commands, meanwhile=meanwhile)
 
 
-class ClusterWorker:
-    """Its heartbeat is far off, unless a test wants it."""
+class ClusterWorker(Worker):
+    """On a cluster. Its heartbeat is far off, unless a test wants it."""
+
+    line: CountingCluster
 
     def __init__(self, url: str, **settings: Any) -> None:
-        self.line = CountingCluster(url, **{"timeout_s": 5.0, "heartbeat_s": 60.0, **settings})
-        self.store = Store(self.line)
-        verifier: Any = PlainVerifier()
-        self.memory = Memory(self.store, verifier, most_tokens=10_000, most_clients=100)
-
-    def __enter__(self) -> "ClusterWorker":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.line.close()
-
-    def reason(self, token: str) -> str:
-        """Ask about a token; return `ok` or why not."""
-        try:
-            self.memory.token(token, NOW)
-        except Refused as refusal:
-            return refusal.reason
-        except StoreUnavailable:
-            return "store_unavailable"
-        return "ok"
-
-    def is_warm(self, token: str) -> bool:
-        """Tell whether a token is good without asking Redis anything."""
-        before = len(self.line.asked)
-        return self.reason(token) == "ok" and len(self.line.asked) == before
+        super().__init__(
+            CountingCluster(url, **{"timeout_s": 5.0, "heartbeat_s": 60.0, **settings})
+        )
 
     def knows_all(self) -> bool:
         """Tell whether it could tell a replica that is behind from one that is not."""

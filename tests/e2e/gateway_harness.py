@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.nginx_harness import is_open, wait_until
+from tests.e2e.nginx_harness import is_open
 from tests.e2e.recording_server import Received, RecordingServer, reply
+from tests.processes import until
 from tests.stack import ROOT, Stack, free_port
 from tests.wire import Address, Answer, Closed, Connection, Headers, ask, request
 
@@ -154,7 +155,7 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
             stderr=output, cwd=folder,
         )  # fmt: skip
     try:
-        wait_until(lambda: is_open(port) or process.poll() is not None, 20)
+        until(lambda: is_open(port) or process.poll() is not None, 20)
         assert process.poll() is None, log.read_text()
         yield
     finally:

@@ -6,14 +6,14 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.recording_server import RecordingServer, reply
+from tests.processes import until
 
 SHIPPED = Path(__file__).parents[2] / "nginx"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
@@ -28,8 +28,7 @@ ALLOWED = reply(
     "X-Auth-Expires: 1900000000",
 )
 
-# What most tests run on. The names in angle brackets are put in by `write_config`.
-CONFIG = """
+BEGINNING = """
 <user>
 worker_processes 1;
 pid <run>/nginx.pid;
@@ -40,6 +39,12 @@ http {
     uwsgi_temp_path <run>/uwsgi; scgi_temp_path <run>/scgi;
     include portcullis-http.conf;
     access_log <run>/log/access.json portcullis;
+"""
+"""Of a config, to be closed by a brace. Names in angle brackets are put in by whoever writes it."""
+
+CONFIG = (
+    BEGINNING
+    + """
     upstream behind { server unix:<run>/upstream.sock; keepalive 4; }
     <http>
     server {
@@ -60,14 +65,7 @@ http {
     }
 }
 """
-
-
-def wait_until(is_true: Callable[[], bool], deadline_s: float = 5.0) -> None:
-    """Poll, and fail when the deadline has passed."""
-    end = time.monotonic() + deadline_s
-    while not is_true():
-        assert time.monotonic() < end, f"still not so after {deadline_s} s"
-        time.sleep(0.005)
+)
 
 
 _GIVEN: set[int] = set()
@@ -133,7 +131,7 @@ def running(config: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     command = [NGINX, "-c", str(config), "-g", "daemon off;"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            wait_until(lambda: is_open(port) or process.poll() is not None)
+            until(lambda: is_open(port) or process.poll() is not None)
             assert process.poll() is None, process.communicate()[1]
             yield process
         finally:
@@ -207,7 +205,7 @@ class Gateway:
     def logged(self, count: int = 1) -> list[dict[str, Any]]:
         """The access log, once it has `count` lines: nginx writes them after it has answered."""
         log = self.run_dir / "log" / "access.json"
-        wait_until(lambda: log.exists() and log.read_text().count("\n") >= count)
+        until(lambda: log.exists() and log.read_text().count("\n") >= count)
         return [json.loads(line) for line in log.read_text().splitlines()]
 
 

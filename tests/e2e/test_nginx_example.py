@@ -20,9 +20,9 @@ from tests.e2e.nginx_harness import (
     make_certificate,
     render,
     running,
-    wait_until,
 )
 from tests.e2e.recording_server import RecordingServer, reply
+from tests.processes import until
 
 
 @contextmanager
@@ -106,11 +106,11 @@ def test_anything_else_is_404_as_json(public: Gateway, path: str) -> None:
     assert [] == public.app.received + public.upstream.received
 
 
-def test_access_log_has_a_line_within_a_second(public: Gateway) -> None:
+def test_access_log_has_a_line_soon(public: Gateway) -> None:
     """The buffered log is flushed before anybody starts to wonder."""
     public.call("GET /demo/read HTTP/1.1")
     log = public.run_dir / "log" / "access.json"
-    wait_until(lambda: "/demo/read" in log.read_text(), deadline_s=1.0)
+    until(lambda: "/demo/read" in log.read_text(), timeout_s=3.0)
     assert "alice" == json.loads(log.read_text().splitlines()[-1])["client_id"]
 
 

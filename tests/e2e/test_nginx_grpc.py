@@ -11,9 +11,10 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from tests.e2e.nginx_harness import Gateway, free_port, gateway, wait_until
+from tests.e2e.nginx_harness import Gateway, free_port, gateway
 from tests.e2e.recording_server import reply
 from tests.e2e.test_nginx_identity import IDENTITY, spellings
+from tests.processes import until
 
 READ, WRITE, OTHER = "/orders.Orders/Read", "/orders.Orders/Write", "/other.Other/Read"
 
@@ -152,7 +153,7 @@ def test_forged_identity_before_the_host_never_arrives(service: Service) -> None
     call = frame(HEADERS, END_HEADERS, 1, block) + frame(DATA, END_STREAM, 1, message)
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as peer:
         peer.sendall(preface + call)
-        wait_until(lambda: bool(service.orders.metadata))
+        until(lambda: bool(service.orders.metadata))
     (metadata,) = service.orders.metadata
     assert [] == [name for name, value in metadata if value == "forged"]
     assert ("x_other", "kept") in metadata

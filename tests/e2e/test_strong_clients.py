@@ -21,7 +21,7 @@ from requests_oauth2client import (
     UnknownTokenEndpointError,
 )
 
-from tests.e2e.nginx_harness import USER, Caller, free_port, render, running
+from tests.e2e.nginx_harness import BEGINNING, USER, Caller, free_port, render, running
 from tests.identities import (
     Identity,
     dn,
@@ -38,20 +38,7 @@ from tests.wire import ask, request
 from tests.workers import ask_all, connections_to_workers, validate
 
 READ = "GET /orders/1 HTTP/1.1"
-CONFIG = """
-<user>
-worker_processes 1;
-pid <run>/nginx.pid;
-error_log <run>/log/error.log info;
-events {}
-http {
-    client_body_temp_path <run>/body; proxy_temp_path <run>/proxy; fastcgi_temp_path <run>/fastcgi;
-    uwsgi_temp_path <run>/uwsgi; scgi_temp_path <run>/scgi;
-    include portcullis-http.conf;
-    access_log <run>/log/access.json portcullis;
-    include example-mtls.conf;
-}
-"""
+CONFIG = BEGINNING + "include example-mtls.conf; }"
 NAMES = dn(C="DE", O="Acme", CN="billing")
 SERVER = identity(dn(CN="gateway"), dns=("gateway.example",), ips=("127.0.0.1",))
 CA = identity(dn(CN="Clients CA"), is_ca=True)

@@ -1,13 +1,12 @@
 """Tokens that are bound to a certificate (RFC 8705 §3), and what is refused for them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
-import fakeredis
 import pytest
 
 from app import certificates
+from tests.endpoints.conftest import Build
 from tests.forgery import claims_of, good_header, good_payload, sign
 from tests.identities import Identity, identity
 from tests.service import SECRET, Service, build_service
@@ -20,20 +19,11 @@ MINE, OTHER = identity(), identity()
 
 
 @pytest.fixture
-def line(redis_server: fakeredis.FakeServer) -> AnnouncingLine:
-    return AnnouncingLine(fakeredis.FakeRedis(server=redis_server, decode_responses=True))
-
-
-@pytest.fixture
-def service(
-    keys_dir: Path, redis_server: fakeredis.FakeServer, line: AnnouncingLine
-) -> Iterator[Service]:
+def service(announced: Build) -> Service:
     """The app behind an nginx that asks for certificates; the tokens of `demo` are bound."""
-    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
-    made = build_service(connection, keys_dir, line, mtls_url=MTLS_URL)
+    made = announced(mtls_url=MTLS_URL)
     made.add_client(**BOUND)
-    yield made
-    made.journal.close()
+    return made
 
 
 def shown(certificate: str) -> dict[str, str]:

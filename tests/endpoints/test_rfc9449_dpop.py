@@ -10,6 +10,7 @@ from falcon import testing
 
 from app.dpop import WINDOW_S
 from app.proof_key import PROOF_ALGORITHMS
+from tests.endpoints.conftest import Build
 from tests.fake_line import AskingLine
 from tests.forgery import claims_of, good_header, good_payload, sign
 from tests.identities import identity
@@ -27,21 +28,12 @@ CHALLENGE = f'DPoP realm="portcullis", error="{{}}", algs="{" ".join(PROOF_ALGOR
 
 
 @pytest.fixture
-def line(redis_server: fakeredis.FakeServer) -> AnnouncingLine:
-    return AnnouncingLine(fakeredis.FakeRedis(server=redis_server, decode_responses=True))
-
-
-@pytest.fixture
-def service(
-    keys_dir: Path, redis_server: fakeredis.FakeServer, line: AnnouncingLine
-) -> Iterator[Service]:
+def service(announced: Build) -> Service:
     """A client `demo`, which may bind its tokens; `strict` has to."""
-    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
-    made = build_service(connection, keys_dir, line)
+    made = announced()
     made.add_client()
     made.add_client("strict", **REQUIRED)
-    yield made
-    made.journal.close()
+    return made
 
 
 def ask(

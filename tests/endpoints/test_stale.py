@@ -1,34 +1,23 @@
 """Declared staleness: what a location that allows it may still be told while Redis is gone."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic
 
-import fakeredis
 import pytest
 
 import redis
-from tests.service import Service, build_service
+from tests.endpoints.conftest import Build
+from tests.service import Service
 from tests.unit.announcing_line import AnnouncingLine
 
 ALLOWED = {"X_Allow_Stale": "30"}
 
 
 @pytest.fixture
-def line(redis_server: fakeredis.FakeServer) -> AnnouncingLine:
-    return AnnouncingLine(fakeredis.FakeRedis(server=redis_server, decode_responses=True))
-
-
-@pytest.fixture
-def service(
-    keys_dir: Path, redis_server: fakeredis.FakeServer, line: AnnouncingLine
-) -> Iterator[Service]:
+def service(announced: Build) -> Service:
     """The app on a line that can be lost."""
-    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
-    made = build_service(connection, keys_dir, line)
+    made = announced()
     made.add_client()
-    yield made
-    made.journal.close()
+    return made
 
 
 @pytest.fixture

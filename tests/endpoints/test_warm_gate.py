@@ -1,30 +1,19 @@
 """The gate while it remembers: what a warm request still asks, and what it must not miss."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import fakeredis
 import pytest
 
-from tests.service import Service, build_service
+from tests.endpoints.conftest import Build
+from tests.service import Service
 from tests.unit.announcing_line import AnnouncingLine
 
 
 @pytest.fixture
-def line(redis_server: fakeredis.FakeServer) -> AnnouncingLine:
-    return AnnouncingLine(fakeredis.FakeRedis(server=redis_server, decode_responses=True))
-
-
-@pytest.fixture
-def warm(
-    keys_dir: Path, redis_server: fakeredis.FakeServer, line: AnnouncingLine
-) -> Iterator[Service]:
+def warm(announced: Build) -> Service:
     """The app on a line that announces what a test says."""
-    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
-    made = build_service(connection, keys_dir, line)
+    made = announced()
     made.add_client()
-    yield made
-    made.journal.close()
+    return made
 
 
 def jti_of(service: Service, token: str) -> str:

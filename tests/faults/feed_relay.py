@@ -4,7 +4,6 @@ import contextlib
 import select
 import socket
 import threading
-from types import TracebackType
 
 
 class Relay:
@@ -74,12 +73,7 @@ class Relay:
     def __enter__(self) -> "Relay":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._passes.set()
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -1,7 +1,5 @@
 """The store twice: on fakeredis, and on a real Redis that is started once and emptied each time."""
 
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import redis
 from app.line import Line
 from app.store import Connection, Store
 from tests.fake_line import AskingLine
-from tests.processes import until
+from tests.processes import redis_on_a_socket
 from tests.service import Clock
 from tests.store.feed_harness import RedisServer
 from tests.store.tide_harness import Gateway
@@ -41,16 +39,8 @@ class Backend:
 
 @pytest.fixture(scope="session")
 def redis_socket() -> Iterator[Path]:
-    """The unix socket of a Redis in a folder of its own, killed by its pid at the end."""
-    with tempfile.TemporaryDirectory(prefix="store-") as folder:
-        path = Path(folder) / "redis.sock"
-        command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as process:
-            try:
-                until(path.exists, what="redis-server listens")
-                yield path
-            finally:
-                process.kill()
+    with redis_on_a_socket() as path:
+        yield path
 
 
 @pytest.fixture(params=["fakeredis", "redis"])
@@ -80,16 +70,25 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     connection.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
-    """A Redis of the test's own."""
+    """A Redis for the tests of one file."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture
-def gateway(server: RedisServer, tmp_path: Path) -> Iterator[Gateway]:
-    """Workers on it, as many as the test asks for."""
-    gateway = Gateway(server, tmp_path / "state")
-    yield gateway
-    gateway.close()
+def client(server: RedisServer) -> Iterator[Any]:
+    """A person at redis-cli, more or less; the data is fresh."""
+    server.fill()
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """A Redis of the test's own, and workers on it, as many as the test asks for."""
+    with RedisServer() as server:
+        gateway = Gateway(server, tmp_path / "state")
+        yield gateway
+        gateway.close()

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import redis
 from app.errors import Malformed, Refused, StoreUnavailable
@@ -96,12 +95,7 @@ class RedisServer:
         self.start().fill()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.is_running():
             self.kill()
         shutil.rmtree(self.directory)
@@ -146,29 +140,22 @@ class CountingLine(Line):
         return super().ask(*commands, meanwhile=meanwhile)
 
 
-class FeedWorker:
-    """One worker's share of the app. Its heartbeat is far off, unless a test wants it."""
+class Worker:
+    """One worker's share of the app. `line` notes in `asked` what it is asked."""
 
-    def __init__(
-        self, url: str, *, most_tokens: int = 10_000, most_clients: int = 100, **settings: Any
-    ) -> None:
-        self.line = CountingLine(url, **{"timeout_s": 5.0, "heartbeat_s": 60.0, **settings})
-        self.store = Store(self.line)
+    def __init__(self, line: Any, *, most_tokens: int = 10_000, most_clients: int = 100) -> None:
+        self.line = line
+        self.store = Store(line)
         self.verifier = PlainVerifier()
         verifier: Any = self.verifier
         self.memory = Memory(
             self.store, verifier, most_tokens=most_tokens, most_clients=most_clients
         )
 
-    def __enter__(self) -> "FeedWorker":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.line.close()
 
     def reason(self, token: str, now: float = NOW) -> str:
@@ -185,6 +172,18 @@ class FeedWorker:
         """Tell whether a token is good without asking Redis anything."""
         before = len(self.line.asked)
         return self.reason(token) == "ok" and len(self.line.asked) == before
+
+
+class FeedWorker(Worker):
+    """On one Redis. Its heartbeat is far off, unless a test wants it."""
+
+    line: CountingLine
+
+    def __init__(
+        self, url: str, *, most_tokens: int = 10_000, most_clients: int = 100, **settings: Any
+    ) -> None:
+        line = CountingLine(url, **{"timeout_s": 5.0, "heartbeat_s": 60.0, **settings})
+        super().__init__(line, most_tokens=most_tokens, most_clients=most_clients)
 
     def warm(self, *tokens: str) -> None:
         """Have tokens verified and looked up."""

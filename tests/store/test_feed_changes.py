@@ -18,20 +18,6 @@ Change = Callable[[Any], object]
 MINE, OTHERS = token_of("a"), token_of("b", "other")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[Any]:
-    """A person at redis-cli, more or less; the data is fresh."""
-    server.fill()
-    with server.client() as client:
-        yield client
-
-
 @pytest.fixture
 def workers(server: RedisServer, client: Any) -> Iterator[list[FeedWorker]]:
     """Two workers, to which both tokens are warm."""

@@ -1,7 +1,7 @@
 """A token is verified while something about it changes: it is never left warm as good."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -80,12 +80,6 @@ def test_change_announced_while_the_data_set_begins_counts_for_the_next_look() -
         assert "ok" == worker.reason(TOKEN)
         redis.answer = lambda command: b":1\r\n" if command[0] == "EXISTS" else usual(command)
         assert "revoked" == worker.reason(TOKEN)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 def test_token_first_seen_while_it_is_revoked_is_refused_from_then_on(server: RedisServer) -> None:

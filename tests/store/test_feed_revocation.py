@@ -25,20 +25,6 @@ ROUNDS = int(os.environ.get("FEED_ROUNDS", "5000"))
 BATCH = 5_000
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[Any]:
-    """A person at redis-cli, more or less; the data is fresh."""
-    server.fill()
-    with server.client() as client:
-        yield client
-
-
 @pytest.fixture
 def workers(server: RedisServer) -> Iterator[list[FeedWorker]]:
     with ExitStack() as stack:

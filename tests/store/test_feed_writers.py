@@ -13,20 +13,6 @@ Writer = Callable[[Any, str], object]
 """Gets a redis-py client and the key, and brings the key about."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[Any]:
-    """A person at redis-cli, more or less; the data is fresh."""
-    server.fill()
-    with server.client() as client:
-        yield client
-
-
 @pytest.fixture
 def workers(server: RedisServer) -> Iterator[list[FeedWorker]]:
     with FeedWorker(server.unix_url) as near, FeedWorker(server.tcp_url) as far:

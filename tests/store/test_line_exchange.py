@@ -16,12 +16,6 @@ from tests.store.feed_harness import RedisServer
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
 @pytest.fixture(params=["unix", "tcp"])
 def line(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Line]:
     url = server.unix_url if request.param == "unix" else server.tcp_url
