@@ -1,12 +1,14 @@
-"""Processes as the kernel tells of them, and waiting until something is so."""
+"""Processes and ports as the kernel tells of them, and waiting until something is so."""
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,3 +63,12 @@ def redis_on_a_socket() -> Iterator[Path]:
                 yield path
             finally:
                 process.kill()
+
+
+def free_port(lowest: int = 20_000) -> int:
+    """Return a port that nobody holds. Outgoing connections are given ports above 32,767."""
+    while True:
+        port = random.randrange(lowest, lowest + 6_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

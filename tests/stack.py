@@ -3,17 +3,16 @@
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import redis
-from tests.processes import children, is_alive, kill, state_of, until
+from tests.leaks import leaks
+from tests.processes import children, free_port, is_alive, kill, state_of, until
 from tests.wire import Address, Answer, Connection, Headers, ask, form, request
 
 Credentials = tuple[str, str]
@@ -46,15 +45,6 @@ _OURS = (
 )
 
 
-def free_port(lowest: int = 20_000) -> int:
-    """Return a port that nobody holds. Outgoing connections are given ports above 32,767."""
-    while True:
-        port = random.randrange(lowest, lowest + 6_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 class Stack:
     """One `scripts/up` with ports and a folder of its own. `changes` are environment variables."""
 
@@ -80,7 +70,12 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """Run `scripts/down` and remove the folder, unless KEEP_RUN_DIR is set."""
+        """End all of it and remove the folder."""
+        self._end()
+        self._remove()
+
+    def _end(self) -> None:
+        """Run `scripts/down`."""
         for name in COMPONENTS:
             with contextlib.suppress(OSError, ValueError):
                 os.kill(self.pid(name), signal.SIGCONT)
@@ -90,6 +85,9 @@ class Stack:
             for pid in (app, *children(app)):
                 os.kill(pid, signal.SIGKILL)
         self.script("down")
+
+    def _remove(self) -> None:
+        """Remove the folder, unless KEEP_RUN_DIR is set."""
         if "KEEP_RUN_DIR" not in os.environ:
             shutil.rmtree(self.run_dir, ignore_errors=True)
 
@@ -100,8 +98,12 @@ class Stack:
             self.stop()
             raise
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, error: object, *_: object) -> None:
+        """Stop; when all went well, nothing that it has written may hold a token or a secret."""
+        self._end()
+        found = {} if error else leaks(self.run_dir, self.given)
+        self._remove()
+        assert not found, found
 
     def script(
         self, name: str, *arguments: str, **changes: str

@@ -1,14 +1,17 @@
-"""Nothing that is written anywhere holds a token or a secret: logs, audit, Redis, folder."""
+"""Nothing that is written anywhere holds a token or a secret: logs, audit, Redis, folder.
+
+Here after trouble that is made for it. Every other gateway of the tests is searched when it ends.
+"""
 
 import json
 import urllib.parse
 
+import pytest
+
 from tests.e2e.test_gateway import GRANT, basic
+from tests.leaks import leaks, needles
 from tests.stack import Stack, until
 from tests.wire import Connection, ask, form, request
-
-MEANT = {"demo.env", "app.env"}
-"""Files that must hold secrets. The signing keys in keys/ are none that a client was given."""
 
 WRITTEN = {
     "app.log": b'"reason": "invalid_client"',
@@ -17,11 +20,6 @@ WRITTEN = {
     "redis.log": b"eady to accept connections",
 }
 """What each log holds when it was written to at all: a search in empty files finds nothing."""
-
-
-def needles(given: list[str]) -> set[bytes]:
-    """What to look for: secrets whole, and of a token the signature, which only it has."""
-    return {one.rpartition(".")[2].encode() for one in given}
 
 
 def trouble(stack: Stack, token: str, secret: str) -> None:
@@ -66,18 +64,6 @@ def interrupted(stack: Stack, token: str, secret: str) -> None:
             connection.send(data)
 
 
-def leaks(stack: Stack) -> dict[str, set[bytes]]:
-    """Return each file of the folder that holds what was given out, with what it holds."""
-    wanted = needles(stack.given)
-    found = {}
-    for path in stack.run_dir.rglob("*"):
-        if path.is_file() and path.name not in MEANT:
-            text = path.read_bytes()
-            if held := {one for one in wanted if one in text}:
-                found[str(path.relative_to(stack.run_dir))] = held
-    return found
-
-
 def test_nothing_written_holds_a_token_or_a_secret(stack: Stack) -> None:
     """After all tests before it, and after trouble: the folder with Redis's file, and the audit."""
     client = stack.client_create("secrecy", "demo:read")
@@ -93,7 +79,7 @@ def test_nothing_written_holds_a_token_or_a_secret(stack: Stack) -> None:
     stack.script("client", "delete", "secrecy", "--yes")
     last = stack.call("/demo/any", token).header("X-Request-ID") or ""
     until(lambda: stack.access_log(request_id=last), what="the log is written")
-    assert {} == leaks(stack)
+    assert {} == leaks(stack.run_dir, stack.given)
     for stream in ("audit", "refusals"):
         written = repr(stack.redis.xrange(stream)).encode()
         assert written != b"[]"
@@ -103,8 +89,21 @@ def test_nothing_written_holds_a_token_or_a_secret(stack: Stack) -> None:
 
 
 def test_search_finds_what_is_there(stack: Stack) -> None:
-    """The search itself works."""
+    """The search itself works: for what was given out, and for any other token."""
     planted = stack.run_dir / "log" / "planted.log"
-    planted.write_text(f"token={stack.mint()}")
-    assert {"log/planted.log"} == set(leaks(stack))
+    given = stack.mint()
+    foreign = f"{given.rpartition('.')[0]}.{'x' * 86}"
+    for text in (f"token={given}", f"sig={given.rpartition('.')[2]}\n", f'"{foreign}"'):
+        planted.write_text(text)
+        assert {"log/planted.log"} == set(leaks(stack.run_dir, stack.given)), text
     planted.unlink()
+
+
+def test_gateway_that_has_leaked_fails_the_tests_that_used_it(stack: Stack) -> None:
+    """At its end, whatever they were about."""
+    broken = Stack()
+    (broken.run_dir / "log").mkdir()
+    (broken.run_dir / "log" / "app.log").write_text(f"minted {stack.mint()}")
+    with pytest.raises(AssertionError, match=r"log/app\.log"):
+        broken.__exit__(None)
+    assert not broken.run_dir.exists()
