@@ -5,7 +5,7 @@
 .PHONY: help up down doctor test faults lint bench profile lock snapshot restore
 
 PYTHON := .venv/bin/python
-FAULT_TESTS := tests/faults $(wildcard tests/failover) tests/e2e/test_load.py
+FAULT_TESTS := tests/faults tests/failover tests/cluster tests/e2e/test_load.py tests/e2e/test_accounts_kills.py
 RUFF := $(PYTHON) -m ruff
 
 help: ## Show this help

@@ -28,7 +28,7 @@ AT_ONCE = 16
 """Requests that each lane has in flight."""
 
 MOST_UNDECIDED = 0.02
-"""The share of 503 that is borne: a busy machine may keep Redis from answering in its 100 ms."""
+"""The share of 503 that is borne: a busy machine may keep Redis from answering in time."""
 
 AUDIENCES = "https://one.example https://two.example"
 
@@ -205,9 +205,10 @@ class Revoker:
 
 
 def test_revoked_token_is_refused_by_every_worker_at_once(stack: Stack) -> None:
-    """10,000 times: good on each worker and through nginx, revoked, and never good again.
+    """Each time: good on each worker and through nginx, revoked, and at once good on none of them.
 
-    Under load all the while, with Redis killed and started again in between.
+    By `/revoke`, a bare SET and `client disable` in turn, under load all the while, with Redis
+    killed and started again in between. `make faults` does it 100,000 times.
     """
     client = stack.client_create("revoked", "demo:read")
     began = time.monotonic()
