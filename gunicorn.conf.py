@@ -128,9 +128,9 @@ bind = "unix:" + (os.environ.get("APP_SOCKET") or f"{_RUN_DIR}/app.sock")
 umask = 0o117
 workers = int(os.environ.get("WORKERS") or len(os.sched_getaffinity(0)))
 worker_class = _Worker
-# No preload_app: a reload takes up new code, which an arbiter that has the old one loaded would pass on.
-# No max_requests: meinheld counts none, a new worker begins with an empty memory, and an old one does
-# not grow (the soak in bench/).
+# No preload_app: a reload takes up new code; an arbiter that had the old one would pass it on.
+# No max_requests: meinheld counts none, a new worker begins with an empty memory, and an old one
+# does not grow (the soak in bench/).
 # meinheld's table of connections: a descriptor past its end would never be read.
 worker_connections = _MAX_FD
 # Longer than nginx keeps an idle upstream connection (60 s): nginx closes first, so it never sends
