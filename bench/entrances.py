@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from bench.redis_pipe import SECRET
 from bench.tokens import Token
+from tests.identities import identity
 from tests.wire import form, request
 
 _REQUEST_ID = "00000000000000000000000000000000"
+CERTIFICATE = identity()
+"""Of the caller of certificate-bound tokens. wrk can show none: nginx is told that it was shown."""
+
 _TOLD_BY_NGINX = {"X-Request-ID": _REQUEST_ID, "X-Real-IP": "127.0.0.1"}
 
 
@@ -29,8 +33,11 @@ class Entrance(ABC):
         self.port = port
 
     @abstractmethod
-    def call(self, token: Token, refused: int | None = None) -> Question:
-        """Ask for the protected file with a token; it is let through unless `refused`, a status."""
+    def call(self, token: Token, refused: int | None = None, *, is_bound: bool = False) -> Question:
+        """Ask for a protected file with a token; it is let through unless `refused`, a status.
+
+        `is_bound`: over a connection on which CERTIFICATE was shown.
+        """
 
     @abstractmethod
     def post(self, path: str, client_id: str, fields: dict[str, str]) -> Question:
@@ -43,8 +50,9 @@ class Entrance(ABC):
 class ThroughNginx(Entrance):
     name = "through nginx"
 
-    def call(self, token: Token, refused: int | None = None) -> Question:
-        return Question(refused or 200, request("GET", "/protected", token=token.text))
+    def call(self, token: Token, refused: int | None = None, *, is_bound: bool = False) -> Question:
+        path = "/bound" if is_bound else "/protected"
+        return Question(refused or 200, request("GET", path, token=token.text))
 
     def post(self, path: str, client_id: str, fields: dict[str, str]) -> Question:
         return Question(200, form(path, fields, {"Authorization": _basic(client_id)}))
@@ -56,8 +64,10 @@ class ThroughNginx(Entrance):
 class Straight(Entrance):
     name = "straight"
 
-    def call(self, token: Token, refused: int | None = None) -> Question:
+    def call(self, token: Token, refused: int | None = None, *, is_bound: bool = False) -> Question:
+        shown = {"X-SSL-Client-Cert": CERTIFICATE.header} if is_bound else {}
         headers = {
+            **shown,
             "X-Required-Scope": "bench:read",
             "X-Original-Method": "GET",
             "X-Original-URI": "/protected",

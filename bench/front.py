@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from bench.entrances import CERTIFICATE
 from tests.processes import children, until
 from tests.stack import free_port
 from tests.wire import Connection, request
@@ -36,11 +37,20 @@ http {{
 """
 _FRONT = """
     include portcullis-http.conf;
+    map $request_uri $bench_certificate {{
+        /bound "{certificate}";
+        default "";
+    }}
     server {{
         listen 127.0.0.1:{port};
         include portcullis-server.conf;
         include portcullis-endpoints.conf;
         location = /protected {{
+            set $portcullis_scope "bench:read";
+            include portcullis-protect.conf;
+            root {folder};
+        }}
+        location = /bound {{
             set $portcullis_scope "bench:read";
             include portcullis-protect.conf;
             root {folder};
@@ -92,11 +102,12 @@ class Nginx:
 
 
 class Front(Nginx):
-    """The shipped gateway before a backend: `/protected` is a file of a few bytes.
+    """The shipped gateway before a backend: `/protected` and `/bound` are files of a few bytes.
 
     `shipped` is where `make up` has rendered nginx's files for `app_socket`; here they lead to
-    `backend`. Two values differ from what is shipped: there is no access log, and the endpoints'
-    rate limit, which is meant for one address, is out of reach.
+    `backend`. Three values differ from what is shipped: there is no access log; the endpoints'
+    rate limit, which is meant for one address, is out of reach; and whoever asks for `/bound` has
+    shown a certificate.
     """
 
     def __init__(self, folder: Path, shipped: Path, app_socket: Path, backend: Path) -> None:
@@ -104,9 +115,12 @@ class Front(Nginx):
         folder.mkdir(parents=True)
         for path in shipped.glob("portcullis-*.conf"):
             text = path.read_text().replace(f"unix:{app_socket}", f"unix:{backend}")
+            text = text.replace("$ssl_client_escaped_cert", "$bench_certificate")
             (folder / path.name).write_text(_RATE.sub("rate=1000000r/s", text))
-        (folder / "protected").write_text("ok\n")
-        super().__init__(folder, _FRONT.format(port=self.port, folder=folder))
+        for name in ("protected", "bound"):
+            (folder / name).write_text("ok\n")
+        servers = _FRONT.format(port=self.port, folder=folder, certificate=CERTIFICATE.header)
+        super().__init__(folder, servers)
 
 
 class Noop(Nginx):

@@ -23,7 +23,9 @@ class Gateway:
     def __init__(self, alg: str) -> None:
         self.alg = alg
         self.straight_port = free_port()
-        self.stack = Stack(ALG=alg, WORKERS="2", REDIS_TIMEOUT_MS=_PATIENCE_MS)
+        self.stack = Stack(
+            ALG=alg, WORKERS="2", REDIS_TIMEOUT_MS=_PATIENCE_MS, MTLS_URL="https://bench.example"
+        )
         self._app: subprocess.Popen[bytes] | None = None
         self.workers: list[int] = []
 

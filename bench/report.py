@@ -15,6 +15,7 @@ def report(results: Results, baseline: Results | None) -> str:
     if "load" in results:
         parts.append(_load_table(results["load"], older.get("load", {})))
         parts += _health_line(results["load"])
+        parts += _bound_lines(results["load"])
     if "decision" in results:
         parts.append(_decision_table(results["decision"], older.get("decision", {})))
     if "rate" in results:
@@ -96,6 +97,16 @@ def _health_line(load: Results) -> Iterator[str]:
         spread = _range(ratio, ".2f")
         text = "health, as a ratio to an empty Falcon application, both straight"
         yield f"{text}: {ratio['median']:.2f} ({spread}), {goal}"
+
+
+def _bound_lines(load: Results) -> Iterator[str]:
+    for title, one in load.items():
+        if ratio := one.get("to_plain"):
+            rate, cpu = ratio["requests_per_s"], ratio["cpu_us"]
+            goal = verdict(cpu["median"], 1.15, is_most=True)
+            text = f"{title}, as a ratio to plain: req/s {rate['median']:.2f}"
+            text += f" ({_range(rate, '.2f')}), CPU {cpu['median']:.2f}"
+            yield f"{text} ({_range(cpu, '.2f')}), {goal}"
 
 
 def _decision_table(decision: Results, older: Results) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.rounds import Course, Plan, Run
-from bench.scenarios import EMPTY
+from bench.scenarios import BOUND, EMPTY, WARM
 from tests.stack import ROOT
 
 FOLDER = Path(__file__).with_name("results")
@@ -61,12 +61,26 @@ def of_load(noop: Course, courses: Sequence[Course]) -> Results:
         **{course.scenario.title: of_course(course) for course in courses},
     }
     by_way = {(course.scenario.name, course.scenario.way): course.runs for course in courses}
+    for course in courses:
+        plain = by_way.get((WARM, course.scenario.way))
+        if course.scenario.name == BOUND and plain:
+            found[course.scenario.title]["to_plain"] = _to_plain(course.runs, plain)
     health, empty = by_way.get(("health", "straight")), by_way.get((EMPTY.name, EMPTY.way))
     if health and empty:
         pairs = zip(health, empty, strict=True)
         ratios = [a.outcome.requests_per_s / b.outcome.requests_per_s for a, b in pairs]
         found["health, straight"]["ratio_to_empty_app"] = asdict(Spread.of(ratios))
     return found
+
+
+def _to_plain(bound: Sequence[Run], plain: Sequence[Run]) -> Results:
+    """Return what a certificate costs: figures of bound tokens over those of the same round."""
+    pairs = list(zip(bound, plain, strict=True))
+    rates = [a.outcome.requests_per_s / b.outcome.requests_per_s for a, b in pairs]
+    return {
+        "requests_per_s": asdict(Spread.of(rates)),
+        "cpu_us": asdict(Spread.of([a.cpu_us / b.cpu_us for a, b in pairs])),
+    }
 
 
 def _ratio(run: Run) -> float:

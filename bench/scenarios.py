@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench import redis_pipe
-from bench.entrances import Entrance, Question
+from bench.entrances import CERTIFICATE, Entrance, Question
 from bench.tokens import Signer, Token
 
 WARM_TOKENS = 1_000
@@ -57,6 +57,12 @@ def _warm(signer: Signer, entrance: Entrance) -> list[Question]:
     return [entrance.call(token) for token in signer.sign(WARM_TOKENS)]
 
 
+def _warm_bound(signer: Signer, entrance: Entrance) -> list[Question]:
+    """As many tokens that are good only together with a certificate, which comes along."""
+    tokens = signer.sign(WARM_TOKENS, bound_to=CERTIFICATE.thumbprint)
+    return [entrance.call(token, is_bound=True) for token in tokens]
+
+
 def _new(signer: Signer, entrance: Entrance, count: int) -> list[Question]:
     return [entrance.call(token) for token in signer.sign(count)]
 
@@ -103,13 +109,16 @@ def _post_token(path: str, entrance: Entrance, token: Token) -> Question:
     return entrance.post(path, token.client_id, {"token": token.text})
 
 
+WARM, BOUND = "validate warm", "validate warm, certificate-bound"
+
 NOOP = Scenario("noop", "noop", _warm)
 """The yardstick: the same nginx and includes, and a backend that lets everything pass at once."""
 
 EMPTY = Scenario("health of an empty Falcon app", "empty", _health)
 
 _KINDS = (
-    Scenario("validate warm", "", _warm, goal=Goal(0.80, 0.88, cpu_us=16)),
+    Scenario(WARM, "", _warm, goal=Goal(0.80, 0.88, cpu_us=16)),
+    Scenario(BOUND, "", _warm_bound),
     Scenario("validate mixed", "", _warm_with_refusals, _new, 100, goal=Goal(0.72)),
     Scenario("validate cold ES256", "", None, _new, goal=Goal(0.12)),
     Scenario("validate cold HS256", "", None, _new, alg="HS256", goal=Goal(0.18)),
@@ -135,5 +144,5 @@ def quick_scenarios() -> list[Scenario]:
     return [
         one
         for one in all_scenarios()
-        if one.way != "straight" or one.name in {"validate warm", "health"}
+        if one.name in {WARM, "health"} or (one.way != "straight" and one.name != BOUND)
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jwt.utils import base64url_decode
 
+from app.confirmation import Confirmation
 from app.keys import Key, load_keyring
 from app.tokens import issue, new_jti
 from bench import redis_pipe
@@ -39,6 +40,7 @@ class _Order:
     scope: str
     client_ids: tuple[str, ...]
     is_once: bool
+    bound_to: str | None
 
 
 class Signer:
@@ -68,16 +70,20 @@ class Signer:
         self.clients = total
 
     def sign(
-        self, count: int, *, scope: str = redis_pipe.SCOPES, is_once: bool = False
+        self,
+        count: int,
+        *,
+        scope: str = redis_pipe.SCOPES,
+        is_once: bool = False,
+        bound_to: str | None = None,
     ) -> list[Token]:
-        """Return new tokens, of clients at random."""
+        """Return new tokens, of clients at random; `bound_to` is a certificate's thumbprint."""
         orders = []
         for start in range(0, count, _BATCH):
             numbers = self._random.choices(range(self.clients), k=min(_BATCH, count - start))
             client_ids = tuple(map(redis_pipe.client_id, numbers))
-            orders.append(
-                _Order(self._keys_dir, self._issuer, self._dataset_id, scope, client_ids, is_once)
-            )
+            where = (self._keys_dir, self._issuer, self._dataset_id)
+            orders.append(_Order(*where, scope, client_ids, is_once, bound_to))
         return [token for batch in self._pool.map(_sign, orders) for token in batch]
 
     def arm(self, tokens: list[Token]) -> None:
@@ -105,6 +111,7 @@ def _ignore_interrupts() -> None:
 
 def _sign(order: _Order) -> list[Token]:
     key, now_s = _signing_key(order.keys_dir), int(time.time())
+    confirmation = Confirmation(certificate=order.bound_to) if order.bound_to else None
     tokens = []
     for client_id in order.client_ids:
         jti = new_jti(order.dataset_id)
@@ -118,6 +125,7 @@ def _sign(order: _Order) -> list[Token]:
             iat=now_s,
             exp=now_s + _LIFE_S,
             is_once=order.is_once,
+            confirmation=confirmation,
         )
         tokens.append(Token(text, jti, client_id))
     return tokens
