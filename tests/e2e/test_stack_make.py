@@ -1,5 +1,6 @@
 """The Makefile: its help, and settings from the environment or from its command line."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -36,3 +37,20 @@ def test_setting_is_read_from_either_place(
 ) -> None:
     """`HTTP_PORT=1 make up` and `make up HTTP_PORT=1` are the same."""
     assert "HTTP_PORT is 'here'" in make(tmp_path, *arguments, **changes).stderr
+
+
+def test_missing_tool_that_cannot_be_installed_is_named(tmp_path: Path) -> None:
+    """Without apt-get, or the right to use it, `make up` ends with one line: what is missing."""
+    absent = {"redis-cli", "apt-get", "sudo"}
+    bin_dir, run_dir = tmp_path / "bin", tmp_path / "run"
+    bin_dir.mkdir()
+    folders = filter(Path.is_dir, map(Path, os.environ["PATH"].split(":")))
+    for program in (one for folder in folders for one in folder.iterdir()):
+        if program.name not in absent and not (bin_dir / program.name).is_symlink():
+            (bin_dir / program.name).symlink_to(program)
+    refused = make(run_dir, "up", PATH=str(bin_dir))
+    said, by_make = refused.stderr.splitlines()
+    assert said.startswith("missing")
+    assert said.endswith(" redis-tools")
+    assert "Error 1" in by_make
+    assert not list(run_dir.glob("*.pid"))
