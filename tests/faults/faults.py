@@ -97,7 +97,7 @@ def slow(stack: Stack) -> Iterator[None]:
         time.sleep(0.3)  # the fault itself
         return (data,)
 
-    with _between(stack, late):
+    with between(stack, late):
         yield
 
 
@@ -109,12 +109,12 @@ def garbled(stack: Stack) -> Iterator[None]:
     def spoilt(data: bytes) -> Iterable[bytes]:
         return (b"?!\r\n" + data,) if next(turn) % 2 else (data[: len(data) // 2], b"\r\n")
 
-    with _between(stack, spoilt):
+    with between(stack, spoilt):
         yield
 
 
 @contextmanager
-def _between(stack: Stack, spoil: Callable[[bytes], Iterable[bytes]]) -> Iterator[None]:
+def between(stack: Stack, spoil: Callable[[bytes], Iterable[bytes]]) -> Iterator[None]:
     """Put a relay between the app and Redis, for the connections that are made from now on."""
     with in_front_of(stack.run_dir / "redis.sock", spoil) as relay:
         with redis.Redis(unix_socket_path=relay.target, protocol=2) as client:
