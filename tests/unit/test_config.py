@@ -216,3 +216,24 @@ def test_configuration_cannot_be_changed() -> None:
     """What was read at the start holds until the end."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config.from_environ(GOOD).leeway_s = 60  # type: ignore[misc]
+
+
+class Asked(dict[str, str]):
+    """An environment that notes what it is asked for."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        super().__init__(environ)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.names.add(name)
+        return super().get(name, default)
+
+
+def test_every_setting_has_a_line_in_the_readme() -> None:
+    """Whatever is read from the environment, a reader of its table knows of."""
+    environ = Asked(GOOD)
+    Config.from_environ(environ)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert len(environ.names) > 20
+    assert set() == {name for name in environ.names if f"\n| `{name}` |" not in readme}
