@@ -3,9 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from app.errors import Malformed, UnknownRoute
+from app.errors import UnknownRoute
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+class NotAPath(UnknownRoute):
+    """No route can have it. The token may be good: whoever shows it is not told to get another."""
 
 
 def scopes_for(routes: Mapping[str, str], method: str, path: str) -> str:
@@ -34,18 +38,18 @@ def path_of(request_target: str) -> str:
 
     As ngx_http_parse_complex_uri does: the query is cut, escapes are decoded once, then slashes
     are merged and dot segments resolved, escaped ones included. Bytes that are not UTF-8 become
-    surrogate escapes, as they do in the route table. Raises Malformed for what nginx answers with
+    surrogate escapes, as they do in the route table. Raises NotAPath for what nginx answers with
     400: a control character or a space, a broken escape, an escaped NUL, a climb above the root;
     and for a path that has a control character, which the include does not let through either.
     """
     try:
         target = request_target.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise Malformed("the request target is no text") from error
+        raise NotAPath("the request target is no text") from error
     raw = re.split(rb"[?#]", target, maxsplit=1)[0]
     is_whole = raw.startswith(b"/") and b"%" not in _ESCAPE.sub(b"", raw) and b"%00" not in raw
     if not is_whole or re.search(rb"[\x00-\x20\x7f]", target):
-        raise Malformed("the request target is not a path")
+        raise NotAPath("the request target is not a path")
     segments: list[bytes] = []
     parts = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), raw).split(b"/")[1:]
     for part in parts[:-1]:
@@ -56,7 +60,7 @@ def path_of(request_target: str) -> str:
         last = b""
     path = b"/" + b"".join(segment + b"/" for segment in segments) + last
     if re.search(rb"[\x00-\x1f\x7f]", path):
-        raise Malformed("the path has a control character")
+        raise NotAPath("the path has a control character")
     return text_of(path)
 
 
@@ -68,7 +72,7 @@ def text_of(raw: bytes) -> str:
 def _resolve(segments: list[bytes], part: bytes) -> None:
     if part == b"..":
         if not segments:
-            raise Malformed("the path climbs above the root")
+            raise NotAPath("the path climbs above the root")
         segments.pop()
     elif part not in {b"", b"."}:
         segments.append(part)

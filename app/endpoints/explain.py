@@ -14,7 +14,7 @@ from app import gate, tokens
 from app.endpoints.parameters import read_parameters
 from app.errors import Refused, Spent, UnknownRoute
 from app.gate import ROUTE_TABLE, Holder, World
-from app.routes import path_of, scopes_for
+from app.routes import NotAPath, path_of, scopes_for
 from app.store import Store
 from app.tokens import Claims
 from app.verifier import Verifier
@@ -126,11 +126,11 @@ class ExplainEndpoint:
             scope = scopes_for(
                 self._store.learn(routes=True).routes or {}, need.method, path_of(need.path)
             )
+        except NotAPath as refusal:
+            trace.refuse("route", refusal)
+            return None
         except UnknownRoute:
             trace.note("route", "skipped", f"not in the table; where nginx says {ROUTE_TABLE}: 403")
-            return None
-        except Refused as refusal:
-            trace.refuse("route", refusal)
             return None
         trace.note("route", "ok", f"needs {scope}" if scope else "needs any valid token")
         return scope

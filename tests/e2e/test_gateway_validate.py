@@ -147,11 +147,11 @@ RAW_TARGETS = [
     ("/demo/routed/read/../write", 403),
     ("/demo/routed/re", 403),
     ("/demo/routed/READ", 403),
-    ("/demo/routed/read%00", 401),
-    ("/demo/routed/%zz", 401),
-    ("/../demo/routed/read", 401),
-    ("http://h/demo/routed/read", 401),
-    ("", 401),
+    ("/demo/routed/read%00", 403),
+    ("/demo/routed/%zz", 403),
+    ("/../demo/routed/read", 403),
+    ("http://h/demo/routed/read", 403),
+    ("", 403),
 ]
 
 

@@ -120,9 +120,9 @@ def test_refused_check_is_named_with_the_gates_reason(
         ({"scopes": "orders:delete"}, "scope", "missing_scope"),
         ({"scopes": "orders:read other"}, "scope", "missing_scope"),
         ({"audience": "urn:other"}, "audience", "wrong_audience"),
-        ({"path": "/../x"}, "route", "malformed"),
-        ({"path": "x"}, "route", "malformed"),
-        ({"path": "/%zz"}, "route", "malformed"),
+        ({"path": "/../x"}, "route", "unknown_route"),
+        ({"path": "x"}, "route", "unknown_route"),
+        ({"path": "/%zz"}, "route", "unknown_route"),
         ({"path": "/admin"}, "scope", "missing_scope"),
     ],
 )

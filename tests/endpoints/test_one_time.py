@@ -26,7 +26,7 @@ def test_request_without_a_sane_id_has_no_retry(service: Service, request_id: st
         ({"X_Required_Scope": "orders:delete"}, "missing_scope"),
         ({"X_Required_Audience": "urn:other"}, "wrong_audience"),
         ({"X_Required_Scope": "@routes", "X_Original_URI": "/x"}, "unknown_route"),
-        ({"X_Required_Scope": "@routes", "X_Original_URI": "/.."}, "malformed"),
+        ({"X_Required_Scope": "@routes", "X_Original_URI": "/.."}, "unknown_route"),
     ],
 )
 def test_refused_request_does_not_spend(

@@ -9,6 +9,7 @@ from tests.service import SECRET, Service
 
 BARE = 'Bearer realm="portcullis"'
 INVALID = f'{BARE}, error="invalid_token"'
+LACKING = f'{BARE}, error="insufficient_scope"'
 
 
 def no_token(service: Service) -> testing.Result:
@@ -135,9 +136,9 @@ def climbing_path(service: Service) -> testing.Result:
             "missing_scope",
             f'{BARE}, error="insufficient_scope", scope="admin"',
         ),
-        (unknown_route, 403, "unknown_route", f'{BARE}, error="insufficient_scope"'),
-        (scope_named_like_the_route_table, 401, "malformed", INVALID),
-        (climbing_path, 401, "malformed", INVALID),
+        (unknown_route, 403, "unknown_route", LACKING),
+        (scope_named_like_the_route_table, 403, "unknown_route", LACKING),
+        (climbing_path, 403, "unknown_route", LACKING),
     ],
 )
 def test_s3_refusal_has_status_reason_and_challenge(

@@ -56,12 +56,12 @@ def reason(service: Service, target: str, query: str = "", method: str = "GET") 
         ("/caf%25C3%25A9", "missing_scope"),
         ("/%2561dmin", "ok"),
         ("/ADMIN", "ok"),
-        ("/..", "malformed"),
-        ("/orders/%zz", "malformed"),
-        ("/orders%00", "malformed"),
-        ("orders", "malformed"),
-        ("http://host/orders", "malformed"),
-        ("", "malformed"),
+        ("/..", "unknown_route"),
+        ("/orders/%zz", "unknown_route"),
+        ("/orders%00", "unknown_route"),
+        ("orders", "unknown_route"),
+        ("http://host/orders", "unknown_route"),
+        ("", "unknown_route"),
     ],
 )
 def test_raw_target_is_resolved_before_it_is_looked_up(
