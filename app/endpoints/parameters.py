@@ -43,13 +43,18 @@ class Parameters:
         return value
 
 
-def read_parameters(req: falcon.Request) -> Parameters:
-    """Return the body's parameters; raise InvalidRequest or RequestTooLarge."""
+def read_parameters(req: falcon.Request, *, may_have_none: bool = False) -> Parameters:
+    """Return the body's parameters; raise InvalidRequest or RequestTooLarge.
+
+    With `may_have_none` the type of an empty body does not matter: many HTTP libraries name one.
+    """
     if req.query_string:
         in_uri = {name for name, _ in parse_qsl(req.query_string, keep_blank_values=True)}
         if not _BODY_ONLY.isdisjoint(in_uri):
             raise InvalidRequest("parameters belong in the body, not in the URI")
     body = read_body(req)
+    if may_have_none and not body:
+        return Parameters({}, ())
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
     if media_type == _FORM:
         return _collect(_form_pairs(body))

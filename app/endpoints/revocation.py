@@ -39,8 +39,8 @@ class RevocationEndpoint:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """200 without a body once the token is refused everywhere (RFC 7009 §2.2)."""
-        parameters = read_parameters(req)
         header = req.get_header("Authorization")
+        parameters = read_parameters(req, may_have_none=is_bearer(header))
         if is_bearer(header):
             if parameters.fields:
                 raise InvalidRequest("a bearer revokes itself and sends no parameters")

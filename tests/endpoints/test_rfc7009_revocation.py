@@ -66,6 +66,19 @@ def test_bearer_revokes_itself(service: Service) -> None:
     assert (200, "revoked") == (again.status_code, service.reason(token))
 
 
+@pytest.mark.parametrize(
+    "media_type", ["application/json", "application/x-www-form-urlencoded", "text/plain", "x"]
+)
+def test_bearer_without_a_body_revokes_itself_whatever_type_it_names(
+    service: Service, media_type: str
+) -> None:
+    """Clients that say `Content-Type` by default say it of no body, too."""
+    token = service.mint()
+    headers = {**bearer(token), "Content-Type": media_type}
+    answer = service.http.simulate_post("/revoke", headers=headers)
+    assert (200, "revoked") == (answer.status_code, service.reason(token))
+
+
 def test_bearer_that_sends_parameters_is_refused(service: Service) -> None:
     """Two tokens in one request: which one is meant is not guessed."""
     token, other = service.mint(), service.mint()
