@@ -80,6 +80,16 @@ def test_each_refusal_has_its_status_reason_and_challenge(stack: Stack, other: C
         assert challenge in {None, answer.header("WWW-Authenticate")}
 
 
+@pytest.mark.parametrize("length", [1, 8_000, 9_000, 20_000])
+def test_token_of_any_length_is_malformed_and_answered_without_a_body(
+    stack: Stack, length: int
+) -> None:
+    """Over 8 KB the app's HTTP parser refuses the header before the app sees it."""
+    answer = asked(stack, "x" * length)
+    assert (401, "malformed") == reason(answer)
+    assert [INVALID] == answer.all("WWW-Authenticate")
+
+
 def test_scheme_is_case_insensitive_and_the_only_one(stack: Stack) -> None:
     """RFC 9110 §11.1; another scheme is no token."""
     token = stack.mint()

@@ -165,8 +165,22 @@ def test_ops_validate_passes_the_other_gateways_headers(ops: Gateway) -> None:
 
 
 def test_ops_listener_says_when_the_app_is_gone(ops: Gateway) -> None:
-    """A dead app is a 503 in JSON, on /validate too."""
+    """A dead app is a 503 in JSON."""
     ops.app.close()
-    for path in ("/health/ready", "/health/live", "/validate", "/explain"):
+    for path in ("/health/ready", "/health/live", "/explain"):
         answer = ops.call(f"GET {path} HTTP/1.1", "Host: localhost")
         assert (503, ["1"]) == (answer.status, answer.all("Retry-After"))
+        assert "temporarily_unavailable" == json.loads(answer.body)["error"]
+
+
+def test_ops_validate_has_no_body_and_a_reason_when_the_app_is_gone(ops: Gateway) -> None:
+    """Whoever asks cannot tell who has said it: 503 as the app itself says it."""
+    ops.app.answering = lambda _: reply(500, body=b"<html>")
+    for _ in range(2):
+        answer = ops.call("POST /validate HTTP/1.1", "Host: localhost", body=b"x")
+        assert (503, b"", ["0"]) == (answer.status, answer.body, answer.all("Content-Length"))
+        assert ["1", "store_unavailable"] == [
+            *answer.all("Retry-After"),
+            *answer.all("X-Auth-Reason"),
+        ]
+        ops.app.close()
