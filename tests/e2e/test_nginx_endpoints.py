@@ -89,6 +89,7 @@ def test_body_of_16_kib_passes_and_one_byte_more_does_not(front: Gateway) -> Non
     answer = front.call("POST /token HTTP/1.1", FORM, body=b"x" * 16_385)
     assert (413, "invalid_request") == error_of(answer)
     assert ["no-store"] == answer.all("Cache-Control")
+    assert ["no-cache"] == answer.all("Pragma")
     assert 1 == len(front.app.received)
 
 
