@@ -189,6 +189,16 @@ class KeyRingFile:
             self._reload_if_changed()
         return self._ring
 
+    def look_again(self) -> KeyRing:
+        """Return the ring as it stands this very moment, for a `kid` that is not in `current`.
+
+        Another worker may have seen a new keyring first. One that was found bad is left to
+        `current`: otherwise whoever makes up a `kid` would have it read each time.
+        """
+        if not self._complaint:
+            self._reload_if_changed()
+        return self._ring
+
     def _reload_if_changed(self) -> None:
         mark = self._stat()
         if mark == self._mark:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from app.dpop import check_scheme
-from app.keys import KeyRing, KeyRingFile
-from app.tokens import Claims, check_claims, check_signature, find_key, parse_header, verify
+from app.errors import UnknownKey
+from app.keys import Key, KeyRing, KeyRingFile
+from app.tokens import Claims, Header, check_claims, check_signature, find_key, parse_header, verify
 
 
 class Verifier:
@@ -26,10 +27,24 @@ class Verifier:
         """Return the keys in force."""
         return self._keys.current()
 
+    def find_key(self, header: Header) -> Key:
+        """Return the key that the header names; raise UnknownKey. Only the file is looked at."""
+        ring = self.ring()
+        try:
+            return find_key(header, ring, self.now())
+        except UnknownKey:
+            return find_key(header, self._newer_than(ring), self.now())
+
+    def _newer_than(self, ring: KeyRing) -> KeyRing:
+        newer = self._keys.look_again()
+        if newer is ring:
+            raise UnknownKey("no key of that kid")
+        return newer
+
     def signed_claims(self, token: str) -> Claims:
         """Return the claims of a token that was signed here, in its time or not; raise Refused."""
         header = parse_header(token)
-        key = find_key(header, self.ring(), self.now())
+        key = self.find_key(header)
         return check_claims(check_signature(token, header, key), self.issuer)
 
     def verify_shown(self, token: str, *, is_dpop: bool) -> Claims:
@@ -43,6 +58,11 @@ class Verifier:
 
     def verify(self, token: str) -> Claims:
         """Return the claims of a good token; raise the Refused that names what is wrong."""
-        return verify(
-            token, self.ring(), issuer=self.issuer, now=self.now(), leeway_s=self.leeway_s
-        )
+        ring = self.ring()
+        try:
+            return self._verify(token, ring)
+        except UnknownKey:
+            return self._verify(token, self._newer_than(ring))
+
+    def _verify(self, token: str, ring: KeyRing) -> Claims:
+        return verify(token, ring, issuer=self.issuer, now=self.now(), leeway_s=self.leeway_s)

@@ -114,7 +114,7 @@ class ExplainEndpoint:
     def _explain_token(self, trace: _Trace, token: str) -> Claims | None:
         now = self._verifier.now()
         header = trace.run("format", tokens.parse_header, token)
-        key = trace.run("key", tokens.find_key, header, more=(self._verifier.ring(), now))
+        key = trace.run("key", self._verifier.find_key, header)
         payload = trace.run("signature", tokens.check_signature, token, header, key)
         claims = trace.run("claims", tokens.check_claims, payload, more=(self._verifier.issuer,))
         trace.run("time", tokens.check_times, payload, more=(now, self._verifier.leeway_s))

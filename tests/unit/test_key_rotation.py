@@ -9,7 +9,9 @@ import pytest
 from app.clients import LONGEST_TTL_S
 from app.errors import ConfigError, NoSigningKey, UnknownKey
 from app.keys import KeyRing, KeyRingFile, load_keyring
-from tests.service import Clock, add_key
+from app.verifier import Verifier
+from tests.forgery import NOW, good_header, good_payload, sign
+from tests.service import ISSUER, Clock, add_key
 
 SIGNS_FROM = 1_000_000
 LONGEST_LEEWAY_S = 60
@@ -106,6 +108,37 @@ def test_changed_keyring_is_read_again_within_a_second(
     assert ["a"] == kids(keys.current())
     clock.now = 1.0
     assert ["a", "b"] == kids(keys.current())
+
+
+def test_token_of_a_key_that_joined_a_moment_ago_is_good(
+    keys_dir: Path, watched: tuple[KeyRingFile, Clock]
+) -> None:
+    """The worker that minted it has looked before the one that is asked: nobody waits a second."""
+    keys, _ = watched
+    verifier = Verifier(keys, Clock(NOW), issuer=ISSUER, leeway_s=0)
+    add_key(keys_dir, "b")
+    key = load_keyring(keys_dir).find("b", NOW)
+    token = sign(key, good_header(key), good_payload())
+    assert ["a"] == kids(keys.current())
+    assert verifier.verify(token) == verifier.signed_claims(token)
+
+
+def test_unknown_kid_has_neither_an_unchanged_nor_a_bad_keyring_read_again(
+    keys_dir: Path, watched: tuple[KeyRingFile, Clock], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever makes up a kid costs no more than a look at the file's date."""
+    caplog.set_level(logging.INFO, "portcullis.keys")
+    keys, clock = watched
+    add_key(keys_dir, "b")
+    rings = [keys.look_again() for _ in range(3)]
+    assert [["a", "b"]] * 3 == [kids(ring) for ring in rings]
+    assert ["keyring reloaded: 2 keys"] == [one.getMessage() for one in caplog.records]
+    good = (keys_dir / "keyring").read_text()
+    for text in ("nonsense\n", f"{good}# corrected\n"):
+        (keys_dir / "keyring").write_text(text)
+        assert keys.look_again() is rings[0]
+    clock.now = 1.0
+    assert keys.current() is not rings[0]
 
 
 def test_replaced_keyring_is_noticed_by_its_inode(
