@@ -33,7 +33,9 @@ ALGORITHMS = ("ES256", "EdDSA", "RS256", "HS256")
 _OVERLAP_S = LONGEST_TTL_S + 60
 """A key outlives its last signature by the longest token lifetime and the largest leeway."""
 
-_LOOK_AGAIN_S = 1.0
+_LOOK_AGAIN_S = 0.1
+"""scripts/key waits for this and for memory.py's, so that what it says is true of every worker."""
+
 _CANONICAL = (Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 JOSE: dict[str, Algorithm] = {alg: get_default_algorithms()[alg] for alg in ALGORITHMS}
 
@@ -171,7 +173,7 @@ def _fits(alg: str, key: object) -> bool:
 
 
 class KeyRingFile:
-    """The keyring as it now stands on disk, looked at no more than once a second."""
+    """The keyring as it now stands on disk, looked at no more than ten times a second."""
 
     def __init__(self, directory: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory

@@ -26,7 +26,7 @@ from app.warm_tokens import UNKNOWN, WarmToken, WarmTokens
 __all__ = ["Memory", "WarmToken"]
 
 _LOOK_AROUND_S = 0.1
-"""The keyring itself looks at its file once a second: together, a retired key is out in 1.1 s."""
+"""The keyring itself looks at its file as often: together, a retired key is out in 0.2 s."""
 
 _IDLE_S = 0.9
 

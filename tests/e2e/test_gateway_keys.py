@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,3 +136,22 @@ def test_rotation_and_retirement_under_load_refuse_no_live_token(rotating: Stack
         assert [204] * 2 == [one.status for one in ask_all(workers, validate(fresh[0]))]
     assert {401} == set(caller.statuses(dying))
     assert {new} == set(published(rotating))
+
+
+def test_rotation_and_retirement_hold_for_every_worker_once_the_script_has_ended(
+    rotating: Stack,
+) -> None:
+    """Who mints, fetches the keys or calls next need not wait, whichever worker answers."""
+    with connections_to_workers(rotating) as workers:
+        for _ in range(5):
+            old = rotating.mint()
+            assert [204] * 2 == [one.status for one in ask_all(workers, validate(old))]
+            made = json.loads(rotating.script("key", "rotate", "--delay-s", "0", "--json").stdout)
+            until(lambda made=made: time.time() >= made["signs_from_s"])  # type: ignore[misc]
+            token, kid = rotating.mint(), header_of(old)["kid"]
+            assert {kid, header_of(token)["kid"]} <= set(published(rotating))
+            assert header_of(token)["kid"] != kid
+            assert [204] * 2 == [one.status for one in ask_all(workers, validate(token))]
+            rotating.script("key", "retire", kid, "--yes")
+            assert kid not in published(rotating)
+            assert [401] * 2 == [one.status for one in ask_all(workers, validate(old))]
