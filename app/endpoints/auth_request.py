@@ -31,7 +31,8 @@ from app.store import Store
 log = logging.getLogger("portcullis.auth_request")
 
 _OK = ("X-Auth-Reason", "ok")
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SECONDS = re.compile(r"([0-9]{1,9})s?", re.ASCII)
+"""As nginx writes a time: 30 or 30s."""
 
 
 class AuthRequestEndpoint:
@@ -209,7 +210,8 @@ class AuthRequestEndpoint:
 
 def _declared(text: str | None) -> int:
     """Return for how many seconds a location lets what is known stay good; 0 for none."""
-    return min(int(text), LONGEST_S) if text and _SECONDS.fullmatch(text) else 0
+    found = _SECONDS.fullmatch(text) if text else None
+    return min(int(found[1]), LONGEST_S) if found else 0
 
 
 def _path(environ: WSGIEnvironment) -> str:
