@@ -2,8 +2,8 @@
 
 A right secret is never asked about here: so nobody can lock a client out by guessing in its name,
 not even from its own address. Guessing 256 bits is hopeless at any rate; what this keeps down is
-the noise of it. Each worker counts for itself, in bounded memory: a stranger writes nothing to
-Redis.
+the noise of it. The answer to a wrong secret is 401 (§5.2): only what cannot be a mistake any more
+gets another. Each worker counts for itself, in bounded memory: a stranger writes nothing to Redis.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from math import ceil
 
 from app.errors import TooManyRequests
 
-MOST = 10
+MOST = 100
 PERIOD_S = 60
 _MOST_REMEMBERED = 10_000
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from falcon.testing import Result
 from jwt.algorithms import get_default_algorithms
 
+from app.wrong_secrets import MOST
 from tests.forgery import encode
 from tests.identities import PrivateKey, key_set, new_key, private_jwk, public_jwk
 from tests.service import ISSUER, SECRET, Service, basic, build_service
@@ -368,9 +369,9 @@ def test_reason_is_for_the_log_alone(service: Service) -> None:
 
 
 def test_wrong_assertions_are_slowed_like_wrong_secrets(service: Service) -> None:
-    """Ten a minute from one address."""
-    statuses = [ask(service, assertion(service, OTHER)).status_code for _ in range(11)]
-    assert [401] * 10 + [429] == statuses
+    """So many a minute from one address."""
+    statuses = [ask(service, assertion(service, OTHER)).status_code for _ in range(MOST + 1)]
+    assert [401] * MOST + [429] == statuses
     assert 200 == ask(service, assertion(service)).status_code
 
 
