@@ -69,6 +69,29 @@ def test_unprotected_call_is_logged_without_a_decision(front: Gateway) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/caf%C3%A9/\u20ac\U0001f511%F4%8F%BF%BF", "/caf\u00e9/\u20ac\U0001f511\U0010ffff"),
+        ('/"a"\\%0A%7F', '/"a"\\\n\x7f'),
+        ("/" + "a" * 7_000, "/" + "a" * 7_000),
+        *((f"/a%{broken}", "(not UTF-8)") for broken in ("FF", "C3", "C0%80", "ED%A0%80")),
+        *((f"/a%{broken}/b", "(not UTF-8)") for broken in ("E2%82", "F4%90%80%80", "80")),
+    ],
+    ids=lambda value: value[:20].encode("ascii", "replace").decode(),
+)
+def test_path_is_logged_as_text_and_never_breaks_its_line(
+    front: Gateway, path: str, logged: str
+) -> None:
+    """Every line is JSON in UTF-8, whatever bytes somebody has sent; the name of the host too."""
+    sent = path.encode().decode("latin-1")
+    front.call(f"GET {sent} HTTP/1.1")
+    front.call(f"GET {sent} HTTP/1.1", "Host: gateway\xff")
+    assert [("gateway", logged), ("(not ASCII)", logged)] == [
+        (line["host"], line["path"]) for line in front.logged(2)
+    ]
+
+
 def test_secrets_are_in_no_log(front: Gateway) -> None:
     """Neither log holds a token or secret, wherever in the request it stood."""
     headers = [f"Authorization: Bearer {SECRET}", f"Cookie: {SECRET}", f"X-Foo: {SECRET}"]
