@@ -12,7 +12,7 @@ from math import ceil
 
 from app.errors import TooManyRequests
 
-MOST = 100
+MOST = 30
 PERIOD_S = 60
 _MOST_REMEMBERED = 10_000
 

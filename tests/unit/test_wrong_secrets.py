@@ -23,7 +23,7 @@ def exhausted() -> WrongSecrets:
     return seen
 
 
-def test_a_hundred_are_borne_and_the_next_is_told_to_wait() -> None:
+def test_thirty_are_borne_and_the_next_is_told_to_wait() -> None:
     """Until the minute that began with the first is over."""
     assert PERIOD_S == guess(exhausted())
 
