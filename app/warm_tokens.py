@@ -14,6 +14,9 @@ from app.tokens import Claims
 NOBODY = Holder(None, NotBefore(float("inf")), is_current=False)
 UNKNOWN = -1
 _CHARACTERS_A_PLACE = 64
+_SPELLING_A_PLACE = 1024
+"""Characters, too. Spaces before a token cost whoever sends them nothing (RFC 6750 §2.1)."""
+
 _MOST_SHARED = 10_000
 _MOST_SCOPE_CHARACTERS = 500_000
 
@@ -51,8 +54,12 @@ class WarmToken:
         self.is_counted = True  # whether a call costs something: of the token or of a rate
 
     def places(self) -> int:
-        """Return how many places it takes: a set of hundreds of scopes is no small thing."""
-        return max(1, len(self.claims.scope) // _CHARACTERS_A_PLACE)
+        """Return how many places it takes: a set of hundreds of scopes is no small thing.
+
+        Nor is a header of kilobytes.
+        """
+        scope, spelling = len(self.claims.scope), len(self.spelling)
+        return max(1, scope // _CHARACTERS_A_PLACE, spelling // _SPELLING_A_PLACE)
 
 
 class WarmTokens:
@@ -93,13 +100,14 @@ class WarmTokens:
             token = WarmToken(spelling, claims, scopes)
             self._make_room(token.places())
             self._queue.append(token)
+            self._enter(token)
         else:
             # Another spelling of it: one announcement must reach both, so there is one at a time.
             self._forget(token)
             token.become(spelling, claims, scopes)
-        self._taken += token.places()
-        self.by_spelling[spelling] = token
-        self.by_jti[claims.jti] = token
+            token.is_marked = True
+            self._enter(token)
+            self._make_room(0)  # it may be longer than the one before
         return token
 
     def __len__(self) -> int:
@@ -122,6 +130,12 @@ class WarmTokens:
             else:
                 self.evicted += 1
                 self._forget(oldest)
+
+    def _enter(self, token: WarmToken) -> None:
+        """Have it found from now on."""
+        self._taken += token.places()
+        self.by_spelling[token.spelling] = token
+        self.by_jti[token.claims.jti] = token
 
     def _forget(self, token: WarmToken) -> None:
         del self.by_spelling[token.spelling]

@@ -102,6 +102,25 @@ def test_long_scopes_take_more_places(most: int) -> None:
     assert 1 == len(tokens) == len(tokens.by_jti)
 
 
+def test_long_headers_take_more_places() -> None:
+    """Spaces before a token are allowed, and cost whoever sends them nothing (RFC 6750 §2.1)."""
+    tokens = WarmTokens(100)
+    for number in range(500):
+        tokens.keep(f"Bearer {number:8000}", claims(number, "a"))
+    assert 120_000 > sum(map(len, tokens.by_spelling)) > 80_000
+
+
+def test_tokens_that_come_again_in_longer_headers_make_others_leave() -> None:
+    """A token keeps its place, but what is added to it counts; the last one is always kept."""
+    tokens = WarmTokens(100)
+    for width in (8, 8000):
+        for number in range(100):
+            tokens.keep(f"Bearer {number:{width}}", claims(number, "a"))
+    assert 120_000 > sum(map(len, tokens.by_spelling)) > 80_000
+    assert f"{DATASET}.99" in tokens.by_jti
+    assert len(tokens) == len(tokens.by_jti) == len(vars(tokens)["_queue"])
+
+
 def claims(name: object, scope: str) -> Claims:
     return Claims("demo", f"{DATASET}.{name}", scope, ("api",), NOW, NOW + 60, False)
 
