@@ -16,6 +16,11 @@ local now_us = time[1] * 1000000 + time[2]
 local step_us = 1000000 / rate
 -- Theoretical arrival time: when the calls taken so far would have arrived at an even pace.
 local arrival_us = math.max(tonumber(redis.call('GET', KEYS[1]) or now_us), now_us)
+-- It is a second ahead at most. Much more, and the clock has been set back: begin anew, or nobody could
+-- call, and the key would stay, until the clock is again where it was.
+if arrival_us > now_us + 2000000 then
+  arrival_us = now_us
+end
 local room_us = now_us + 1000000 - arrival_us
 -- A thousandth of a call more: fractions of a microsecond must not cost one.
 local taken = math.min(wanted, math.floor(room_us / step_us + 0.001))
