@@ -69,7 +69,7 @@ FAULTS = {
     ),
     "certificate from the client": Fault(
         SERVER,
-        "X-SSL-Client-Cert $ssl_client_escaped_cert",
+        "X-SSL-Client-Cert $portcullis_certificate",
         "X-SSL-Client-Cert $http_x_ssl_client_cert",
         "$http_x_ssl_client_cert",
         "what the client sent",
