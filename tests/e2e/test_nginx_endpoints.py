@@ -93,6 +93,19 @@ def test_body_of_16_kib_passes_and_one_byte_more_does_not(front: Gateway) -> Non
     assert 1 == len(front.app.received)
 
 
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_body_that_a_document_does_not_need_is_bounded(front: Gateway, path: str) -> None:
+    """Anybody could have megabytes of it written to the disk before the answer."""
+    answer = front.call(f"POST {path} HTTP/1.1", FORM, body=b"x" * 16_385)
+    assert (413, "invalid_request") == error_of(answer)
+    chunk = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with Caller(front.port) as caller:
+        caller.send(head.encode() + chunk * 5 + b"0\r\n\r\n")
+        assert (413, "invalid_request") == error_of(caller.read())
+    assert [] == front.app.received
+
+
 def test_chunked_body_over_16_kib_is_refused_too(front: Gateway) -> None:
     """A body that does not say its length is counted while it is read."""
     chunk = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
