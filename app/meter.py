@@ -41,7 +41,7 @@ class Meter:
         self._start_response: StartResponse
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        segment = environ["PATH_INFO"].split("/", 2)[1]
+        segment = environ["PATH_INFO"].partition("/")[2].partition("/")[0]  # "*" has no slash
         places = self._places.get(segment) or self._places[""]
         self._code, self._start_response = "500", start_response
         began = perf_counter_ns()

@@ -190,6 +190,15 @@ def test_changed_good_token_never_passes_nor_revives(service: Service, path: str
     assert "revoked" == service.reason(token)
 
 
+@pytest.mark.parametrize("target", ["*", "", "http:"])
+def test_target_that_is_no_path_is_served_by_nobody(service: Service, target: str) -> None:
+    """`OPTIONS *` is one (RFC 9112 §3.2.4). A front that is not ours may pass it on."""
+    environ = {**testing.create_environ("/", method="OPTIONS"), "PATH_INFO": target}
+    started = testing.StartResponseMock()
+    service.http.app(environ, started)
+    assert "404 Not Found" == started.status
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_no_error_echoes_a_token_or_a_secret(service: Service, path: str) -> None:
     """Whatever is wrong, the answer and its headers repeat nothing that was sent in confidence."""
