@@ -55,12 +55,19 @@ class Tries:
     def check(self, address: str, now: float) -> None:
         """Raise TooManyTries while an address has to wait."""
         count, until = self._wrong.get(address, (0, 0.0))
-        if count >= _MOST_WRONG and now < until:
+        if count >= _MOST_WRONG and _is_within(now, until):
             raise TooManyTries(math.ceil(until - now))
 
     def note_wrong(self, address: str, now: float) -> None:
         """Count one; the minute begins with the first."""
         count, until = self._wrong.pop(address, (0, 0.0))
-        self._wrong[address] = (count + 1, until) if now < until else (1, now + _WITHIN_S)
+        self._wrong[address] = (
+            (count + 1, until) if _is_within(now, until) else (1, now + _WITHIN_S)
+        )
         if len(self._wrong) > _MOST_ADDRESSES:
             self._wrong.popitem(last=False)
+
+
+def _is_within(now: float, until: float) -> bool:
+    """A minute that ends later than a minute from now was begun by a clock that was set back."""
+    return now < until <= now + _WITHIN_S

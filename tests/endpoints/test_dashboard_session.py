@@ -120,6 +120,14 @@ def test_sixth_wrong_try_within_a_minute_has_to_wait(dashboard: Dashboard) -> No
     dashboard.sign_in()
 
 
+def test_clock_that_is_set_back_locks_nobody_out(dashboard: Dashboard) -> None:
+    """The minute is over then, as nobody can tell how much of it was left."""
+    wrong_tries(dashboard, 6)
+    dashboard.service.clock.now -= 3600
+    dashboard.sign_in()
+    assert [401] * 5 + [429] == wrong_tries(dashboard, 6)
+
+
 def test_wrong_tries_of_others_lock_nobody_out(dashboard: Dashboard) -> None:
     """Neither an admin who is in already, nor one at another address."""
     dashboard.sign_in()
