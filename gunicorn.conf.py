@@ -78,7 +78,11 @@ class _Worker(MeinheldWorker):  # type: ignore[misc]
         And what an idle worker has heard and counted stays fresh.
         """
         if self.alive:
-            server.schedule_call(1, self._tick)
+            try:
+                server.schedule_call(1, self._tick)
+            except (OSError, SystemError):
+                # A request for another protocol leaves meinheld's error to whoever comes next.
+                server.schedule_call(1, self._tick)
             self.wsgi.tick()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:

@@ -3,13 +3,15 @@
 import contextlib
 import json
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.stack import Stack, is_alive, kill, until
-from tests.wire import request
+from tests.wire import ask, request
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,14 @@ def test_log_is_one_json_document_a_line(own: Stack) -> None:
 def test_app_socket_is_for_owner_and_group(own: Stack) -> None:
     """Nobody else connects to the app past nginx, wherever its socket stands."""
     assert 0o660 == (own.run_dir / "app.sock").stat().st_mode & 0o777
+
+
+def test_idle_worker_heeds_a_signal_after_a_request_for_another_protocol() -> None:
+    """meinheld leaves an error behind, which would end the worker's own clock."""
+    with Stack(WORKERS="1", CANARY_S="0") as stack:
+        (worker,) = stack.workers()
+        refused = ask(stack.app_address, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert 400 == refused.status
+        time.sleep(2.5)  # longer than the worker's clock takes to strike twice
+        os.kill(worker, signal.SIGTERM)
+        until(lambda: not is_alive(worker), 25, what="the worker ends")
