@@ -14,21 +14,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import hiredis
-
 from app.errors import StoreUnavailable
 from app.login import Login
 from app.pause import Pause
 from app.replicas import wait_s
 from app.sentinels import dial_to
 from app.tide import Server, Tide
-from app.wire import Command, Loss, News, Wire, Work, has_answers, is_demotion
+from app.wire import FAILURES, Command, Loss, News, Wire, Work, has_answers, is_demotion
 
 __all__ = ["Command", "Line", "Loss", "News", "Work"]
 
 WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
-
-_FAILURES = (OSError, hiredis.HiredisError)
 
 log = logging.getLogger("portcullis.line")
 
@@ -48,18 +44,15 @@ class Line:
         monotonic: Callable[[], float] = time.monotonic,
         tide: Tide | None = None,
     ) -> None:
-        self._dial = dial_to(url, timeout_s, heartbeat_s, monotonic)
-        self._timeout_s = timeout_s
-        self._heartbeat_s = heartbeat_s
+        self._name, self._dial = "redis", dial_to(url, timeout_s, heartbeat_s, monotonic)
+        self._timeout_s, self._heartbeat_s = timeout_s, heartbeat_s
         self._watched, self._count = watched, count
-        self._monotonic = monotonic
-        self._pause = Pause(pause_s, monotonic)
+        self._monotonic, self._pause = monotonic, Pause(pause_s, monotonic)
         self._tide, self._server = tide, Server()
         self._wire: Wire | None = None
         self._poll: Callable[[float], object] = lambda _: ()
         self._heard_at = self._deadline = -math.inf
         self._is_down = self._is_tracking = False
-        self._name = "redis"
         self.known_until = -math.inf  # when `news` last had every change for certain
         self.news: list[News] = []
 
@@ -79,8 +72,7 @@ class Line:
 
     def take_news(self) -> list[News]:
         """Return the changes since the last call, in their order."""
-        news = self.news[:]
-        self.news.clear()
+        news, self.news[:] = self.news[:], []
         self._note_unconfirmed()
         return news
 
@@ -135,7 +127,7 @@ class Line:
             else:
                 self._dial.vouch(wire, self._heard_at, self._deadline)
             wire.send(commands, self._deadline)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._give_up(error)
             raise StoreUnavailable(str(error)) from error
         except BaseException as error:
@@ -147,7 +139,7 @@ class Line:
         wire: Wire = self._wire  # type: ignore[assignment]
         try:
             replies = wire.replies(commands, self._deadline)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._give_up(error)
             raise StoreUnavailable(str(error)) from error
         except BaseException as error:
@@ -162,6 +154,7 @@ class Line:
             self.known_until = max(self.known_until, self._heard_at)
         elif any(map(is_demotion, replies)):
             self._lose(ConnectionError("it is a replica now"))
+        self._leave_new_data(wire)
         return replies
 
     def lift_pause(self) -> bool:
@@ -192,9 +185,16 @@ class Line:
     def _receive(self, wire: Wire) -> bool:
         try:
             wire.receive()
-        except _FAILURES as error:
+        except FAILURES as error:
             self._lose(error)
+        self._leave_new_data(wire)
         return self._wire is not None
+
+    def _leave_new_data(self, wire: Wire) -> None:
+        """Have data that was exchanged in place looked at, as that of another server would be."""
+        if self._tide and wire.has_new_data:
+            self.close()
+            self._tide.doubt_all()
 
     def _receive_news(self) -> bool:
         wire: Wire = self._wire  # type: ignore[assignment]
@@ -216,8 +216,7 @@ class Line:
         """Connect, log in, and find out whether what is there can be trusted."""
         reached = self._dial.connect(deadline - self._monotonic())
         wire = Wire(reached.sock, self.news, self._monotonic)
-        if self._tide:
-            wire.confirmed_bytes = 0
+        wire.confirmed_bytes = 0 if self._tide else math.inf
         login = Login(reached.user, reached.password, reached.db, self._watched)
         try:
             why_not = login.over(wire, deadline)

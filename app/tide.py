@@ -33,6 +33,9 @@ _NEGLECTED_S = 0.002
 _HARMLESS = ("routes", "dataset")
 """Changes of these bring no token back to life."""
 
+_NONE = "none"
+"""Stands for the data set in force where there is none."""
+
 _BEGIN = Script("dataset")
 _RAISE = Script("tide")
 
@@ -95,6 +98,10 @@ class Tide:
         known = len(self._changes) < _MOST_CHANGES or name in self._changes
         self._changes[name if known else UNKNOWN] = change
 
+    def doubt_all(self) -> None:
+        """Note that all data may have been exchanged: what has changed until now may be as before."""
+        self._move(self._seen(), Server())
+
     def check(self, ask: Ask) -> Server:
         """Find out, before a server is trusted, whether it may have lost changes; return who it is.
 
@@ -109,6 +116,7 @@ class Tide:
         server, dataset, mark = _server(info), _certain(dataset), int(_certain(mark) or 0)
         if not dataset:
             self._forget(seen)  # All is lost, and whoever asks next begins a data set.
+            self._trusted = _NONE
             return server
         has_ended = self._trusted not in {"", dataset}  # by another worker, for the same loss
         why = known.why_older(dataset, mark) or _make_again(seen, dataset, server, ask, has_ended)

@@ -28,11 +28,14 @@ least twice as much, however small the messages."""
 UNKNOWN = "more than is known"
 """Stands for the names of keys that may have changed."""
 
+_DATASET = "dataset"
+
 _LOOKS = 60
 """How often to look for an answer before sleeping until it comes. Redis mostly answers within 20
 microseconds, and to fall asleep and be woken costs more CPU than that; others run meanwhile."""
 
 _NOTHING = object()
+FAILURES = (OSError, hiredis.HiredisError)
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Command = tuple[str | int, ...]
@@ -79,6 +82,8 @@ class Wire:
         self.confirmed_bytes: float = math.inf
         self._unconfirmed: list[str] = []
         self.is_resp3 = True
+        self.has_new_data = False
+        """All keys, or the data set's own, have changed: what is there now may be an older copy."""
 
     def fileno(self) -> int:
         """Return the socket's number: others may wait for several wires at once."""
@@ -206,9 +211,11 @@ class Wire:
         match push:
             case ["invalidate", None]:
                 self._news.append(None)
+                self.has_new_data = True
             case ["invalidate", [*keys]]:
                 names = [str(key) for key in keys]
                 self._news.append(names)
+                self.has_new_data |= _DATASET in names
                 if self._received_bytes > self.confirmed_bytes:
                     self._unconfirmed += names
             case ["invalidate", *_]:
