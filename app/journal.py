@@ -44,10 +44,11 @@ class Journal:
         *,
         most_entries: int,
         stream: str = "audit",
+        ttl_s: int | None = None,
         count: Callable[[str, int], None] = lambda _name, _amount: None,
     ) -> None:
         self._line = line
-        self._stream = stream
+        self._stream, self._ttl_s = stream, ttl_s
         self._count = count
         self._most_entries = most_entries
         self._waiting: deque[tuple[Mapping[str, str], Use | None]] = deque()
@@ -162,7 +163,7 @@ class Journal:
         for entry, _ in batch:
             fields = [part for pair in entry.items() for part in pair]
             entries.append(("XADD", self._stream, "MAXLEN", "~", self._most_entries, "*", *fields))
-        uses: list[Command] = []
+        uses: list[Command] = [("EXPIRE", self._stream, self._ttl_s)] if self._ttl_s else []
         last_uses = {(use.client_id, use.secret_id): use.now_s for _, use in batch if use}
         for (client_id, secret_id), now_s in last_uses.items():
             key = f"used:{client_id}"

@@ -43,6 +43,9 @@ from app.verifier import Verifier
 _MOST_REFUSALS = 2_000
 """Kept in Redis for whoever looks why calls were refused."""
 
+_REFUSALS_TTL_S = 7 * 86_400
+"""From the last one on."""
+
 
 def application() -> WSGIApplication:
     """Build the service from the environment; what gunicorn calls in each worker."""
@@ -64,6 +67,7 @@ def application() -> WSGIApplication:
             line_to(config.redis_url, timeout_s=timeout_s),
             most_entries=_MOST_REFUSALS,
             stream="refusals",
+            ttl_s=_REFUSALS_TTL_S,
         ),
         metrics=metrics,
     )

@@ -99,7 +99,7 @@ class Tide:
         self._changes[name if known else UNKNOWN] = change
 
     def doubt_all(self) -> None:
-        """Note that all data may have been exchanged: what has changed until now may be as before."""
+        """Note that all data may have been exchanged: what changed until now may be as before."""
         self._move(self._seen(), Server())
 
     def check(self, ask: Ask) -> Server:

@@ -5,5 +5,6 @@
 local mark = tonumber(redis.call('HGET', KEYS[1], ARGV[1])) or 0
 if mark >= tonumber(ARGV[2]) then
   mark = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+  redis.call('EXPIRE', KEYS[1], 31536000)
 end
 return mark

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 import redis
-from tests.stack import Stack
+from tests.stack import Stack, until
 
 Command = tuple[str, ...]
 
@@ -174,6 +174,18 @@ def test_shipped_configuration_is_in_force(stack: Stack, setting: str, value: st
 def test_memory_is_bounded(stack: Stack) -> None:
     """Redis has a limit of its own, before the machine has to choose a victim."""
     assert "0" != stack.redis.config_get("maxmemory")["maxmemory"]
+
+
+def test_every_key_but_a_record_has_an_end(stack: Stack) -> None:
+    """Whatever else a gateway leaves in Redis goes by itself, when nothing renews it."""
+    token, once, other = stack.mint(), stack.mint(path="/ott"), stack.mint(path="/ott")
+    for each in (token, once, other[:-9]):
+        stack.call("/demo/any", token=each)
+    stack.revoke(token)
+    until(lambda: stack.redis.exists("refusals", "tide:{dataset}", "used:demo") == 3)
+    records = {"routes", "dataset", "audit", *stack.redis.scan_iter("client:*")}
+    endless = {key for key in stack.redis.scan_iter() if stack.redis.ttl(key) == -1}
+    assert records == endless
 
 
 def test_foreign_redis_is_used_and_not_stopped(stack: Stack) -> None:
