@@ -120,12 +120,18 @@ read_flag() {
   fi
 }
 
-# confirm QUESTION: go on only with --yes or a person's y.
+# confirm QUESTION: go on only with --yes, or with a y that a person types or that is piped in. Whoever pipes
+# no answer is not waited for.
 confirm() {
-  local answer=
+  local answer='' question="$1 [y/N] "
   [[ -z ${FLAG[yes]-} ]] || return 0
-  [[ -t 0 ]] || refuse "there is no terminal to ask on: add --yes if you mean it"
-  printf '%s [y/N] ' "$1" >&2
-  read -r answer || true
+  if [[ -t 0 ]]; then
+    printf '%s' "$question" >&2
+    read -r answer || true
+  else
+    read -r -t 1 answer || [[ -n $answer ]] ||
+      refuse "there is no terminal to ask on: add --yes if you mean it"
+    printf '%s\n' "$question" >&2
+  fi
   [[ $answer == [yY] || $answer == [yY][eE][sS] ]] || fail "nothing changed"
 }

@@ -206,6 +206,19 @@ def test_delete_asks_on_a_terminal(ops: Ops, answer: str, is_gone: bool) -> None
     assert is_gone == (not ops.client())
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"), [("y\n", 0), ("yes", 0), ("n\n", 1), ("orders\n", 1), ("", 2)]
+)
+def test_delete_takes_an_answer_from_a_pipe(ops: Ops, answer: str, status: int) -> None:
+    """Only a yes deletes; who pipes nothing at all has to say --yes."""
+    ops.create()
+    finished = ops.run("client", "delete", "orders", stdin=answer)
+    assert status == finished.returncode
+    assert (status == 0) == (not ops.client())
+    hint = "add --yes" if status == 2 else "Delete client orders?"
+    assert hint in finished.stderr
+
+
 def test_each_change_is_recorded(ops: Ops) -> None:
     """One audit entry per change: what, by whom, on which client, from where; never a secret."""
     secrets = [ops.create("orders", "a")["client_secret"]]

@@ -149,13 +149,15 @@ def test_force_replaces_clients_and_routes_and_keeps_what_refuses(vault: Vault) 
     assert ["mint", "restore"] == [entry["event"] for _, entry in vault.redis.xrange("audit")]
 
 
-def test_force_without_a_terminal_needs_yes(vault: Vault) -> None:
-    """A script must say that it means it."""
+def test_force_without_a_terminal_is_taken_at_its_word(vault: Vault) -> None:
+    """There is nobody to ask, and a timer or a pipeline that says --force has been told to."""
     vault.add_client()
     vault.done("snapshot")
-    before = vault.state()
-    assert "add --yes if you mean it" in vault.complaint(2, "restore", "--force")
-    assert before == vault.state()
+    vault.redis.delete("client:orders")
+    vault.redis.hset("routes", "GET /x", "a")
+    vault.done("restore", "--force")
+    assert vault.redis.exists("client:orders")
+    assert not vault.redis.exists("routes")
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1), ("", 1)])

@@ -69,7 +69,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
         help="also into a Redis that is in use: its clients and routes are replaced, those that"
         " the snapshot does not have are gone; its revocations, not-befores and audit stay",
     )
-    parser.add_argument("--yes", action="store_true", help="with --force: do not ask")
+    parser.add_argument("--yes", action="store_true", help="with --force: ask nobody")
     parser.add_argument("--dry-run", action="store_true", help="say what would happen")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(words)
@@ -80,10 +80,8 @@ def _insist(access: Access, snapshot: Snapshot, found: str, options: argparse.Na
     in_use = f"Redis at {access.place} is in use (it has {found[:80]})"
     if not options.force:
         raise Refused(f"{in_use}: --force replaces its clients and routes")
-    if options.yes:
+    if options.yes or not sys.stdin.isatty():
         return
-    if not sys.stdin.isatty():
-        raise Refused("there is no terminal to ask on: add --yes if you mean it")
     question = f"{in_use}. Replace its clients and routes by {snapshot}, and kill every token?"
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
