@@ -15,6 +15,15 @@ fail() {
   exit "$status"
 }
 
+# take_no_arguments "$@": --help prints what stands at the head of the script; nothing else may be asked.
+take_no_arguments() {
+  [ $# -gt 0 ] || return 0
+  case $1 in
+    -h | --help) sed -n '2,/^[^#]/s/^# //p' "$0" && exit 0 ;;
+    *) fail 2 "scripts/${0##*/}: unknown argument ${1@Q}: it takes none (make alone lists the settings)" ;;
+  esac
+}
+
 # settle_settings: every setting gets its value and is checked; RUN_DIR becomes absolute.
 settle_settings() {
   HTTP_ADDR=${HTTP_ADDR:-127.0.0.1} HTTP_PORT=${HTTP_PORT:-8080} OPS_PORT=${OPS_PORT:-9090}

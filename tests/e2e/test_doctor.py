@@ -110,4 +110,5 @@ def test_what_cannot_be_looked_at_ends_in_2(
     options = [each.replace("broken", f"{tmp_path}/broken") for each in options]
     done = doctor(tmp_path, *options)
     assert (2, "") == (done.returncode, done.stdout)
-    assert complaint in done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert complaint in line

@@ -27,6 +27,23 @@ def test_make_alone_lists_every_target_with_its_help(tmp_path: Path) -> None:
     assert sorted(targets) == sorted(listed)
 
 
+@pytest.mark.parametrize("script", ["up", "down"])
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("bogus", 2)])
+def test_argument_starts_and_stops_nothing(
+    tmp_path: Path, script: str, argument: str, status: int
+) -> None:
+    """Whoever asks for help gets it, not a stack; a slip is one line."""
+    done = subprocess.run(
+        [ROOT / "scripts" / script, argument],
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "RUN_DIR": str(tmp_path / "run")},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert status == done.returncode
+    assert (1 if status else 0) == len(done.stderr.splitlines())
+    assert bool(status) == (done.stdout == "")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "changes"),
     [(["up"], {"HTTP_PORT": "here"}), (["up", "HTTP_PORT=here"], {})],

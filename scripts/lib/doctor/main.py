@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from . import auth_location, bypasses, headers, redis_durability, secrets_at_rest, sentinels
 from .finding import Finding
@@ -63,8 +64,15 @@ def main(arguments: list[str]) -> int:
     return 1 if diagnosis.findings else 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"doctor: {message} (see --help)\n")
+
+
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "scripts/doctor",
         description=DESCRIPTION,
         epilog=EPILOG,
