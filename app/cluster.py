@@ -117,7 +117,7 @@ class Cluster:
         What only says where else to ask was not carried out, and is asked there, once.
         """
         is_first = self._members.topology is UNKNOWN
-        self._deadline = self._monotonic() + self._timeout_s * (2 if is_first else 1)
+        self._deadline = self._monotonic() + self._timeout_s * (1.5 if is_first else 1)
         self._deadline += wait_s(commands)
         self._take_in()
         if self._members.has_suspects() and not self._members.is_stale:

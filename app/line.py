@@ -98,8 +98,8 @@ class Line:
         """Send commands together and return their replies, within one timeout in all.
 
         `meanwhile` is done while Redis answers: to be woken costs more than to come late. A line
-        that has to be made first has one timeout more, WAIT its own. Raises StoreUnavailable when
-        that cannot be had; an error reply is returned. What is announced meanwhile is left in
+        that has to be made first has half a timeout more, WAIT its own. Raises StoreUnavailable
+        when it cannot be had; an error reply is returned. What is announced meanwhile is left in
         `news` for after the caller has noted the replies, which it may overtake.
         """
         self.send(commands)
@@ -122,7 +122,7 @@ class Line:
         try:
             wire, self._deadline = self._open_wire(), deadline or due
             if wire is None:
-                self._deadline += 0.0 if deadline else self._timeout_s
+                self._deadline += 0.0 if deadline else self._timeout_s / 2
                 wire = self._connect(self._deadline)
             else:
                 self._dial.vouch(wire, self._heard_at, self._deadline)

@@ -108,6 +108,17 @@ def test_silence_decides_nothing_within_its_time(
     assert time.monotonic() - begun < 2
 
 
+def test_login_that_nobody_answers_costs_half_a_timeout_more(
+    canned: CannedRedis, store_at: StoreAt
+) -> None:
+    """A frozen Redis is connected to all the same: 150 ms and the half of it are within 250."""
+    canned.reply = lambda _: None
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        store_at(canned.url, 1.0).ping()
+    assert 1 <= time.monotonic() - begun < 1.8
+
+
 @ASK
 def test_refused_connection_decides_nothing(
     tmp_path: Path, store_at: StoreAt, ask: Callable[[Store], Any]
