@@ -5,7 +5,7 @@ In the environment: BENCH_RUN_DIR, the folder of a running gateway; BENCH_TOKEN,
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from wsgiref.types import WSGIEnvironment
@@ -32,6 +32,9 @@ ENVIRON = {
 }
 
 
+Endpoint = Callable[[type[Line]], AuthRequestEndpoint]
+
+
 class _DeafLine(Line):
     """A line that never looks whether there is news: what is left is the decision alone."""
 
@@ -53,15 +56,23 @@ def verifier(config: Config) -> Verifier:
     return Verifier(keys, time.time, issuer=config.issuer, leeway_s=config.leeway_s)
 
 
-def endpoint(config: Config, *, is_deaf: bool) -> AuthRequestEndpoint:
-    """Return the endpoint out of a service that was wired as the gateway's is."""
-    line = (_DeafLine if is_deaf else Line)(config.redis_url, timeout_s=1.0)
-    journal = Journal(Line(config.redis_url, timeout_s=1.0, watched=()), most_entries=1)
-    service = create_app(config, Store(line), journal, KeyRingFile(config.keys_dir))
-    made = service._auth_request  # noqa: SLF001 - no way round the service for anybody else
-    assert isinstance(made, AuthRequestEndpoint)
-    decide(made)(ENVIRON)
-    return made
+@pytest.fixture
+def endpoint(config: Config) -> Iterator[Endpoint]:
+    """Take the endpoint out of a service that was wired as the gateway's is; hang up at the end."""
+    lines: list[Line] = []
+
+    def made_with(kind: type[Line]) -> AuthRequestEndpoint:
+        lines.append(kind(config.redis_url, timeout_s=1.0))
+        journal = Journal(Line(config.redis_url, timeout_s=1.0, watched=()), most_entries=1)
+        service = create_app(config, Store(lines[-1]), journal, KeyRingFile(config.keys_dir))
+        made = service._auth_request  # noqa: SLF001 - no way round the service for anybody else
+        assert isinstance(made, AuthRequestEndpoint)
+        decide(made)(ENVIRON)
+        return made
+
+    yield made_with
+    for line in lines:
+        line.close()
 
 
 def decide(made: AuthRequestEndpoint) -> Callable[[WSGIEnvironment], object]:
@@ -69,23 +80,23 @@ def decide(made: AuthRequestEndpoint) -> Callable[[WSGIEnvironment], object]:
     return made._decide  # noqa: SLF001 - a public way to it would be one call more to measure
 
 
-def test_decision_without_drain(benchmark: BenchmarkFixture, config: Config) -> None:
+def test_decision_without_drain(benchmark: BenchmarkFixture, endpoint: Endpoint) -> None:
     """Look the token up, compare times and scope."""
-    benchmark(decide(endpoint(config, is_deaf=True)), ENVIRON)
+    benchmark(decide(endpoint(_DeafLine)), ENVIRON)
 
 
-def test_decision_with_drain(benchmark: BenchmarkFixture, config: Config) -> None:
+def test_decision_with_drain(benchmark: BenchmarkFixture, endpoint: Endpoint) -> None:
     """The same, having looked into the socket for revocations first."""
-    benchmark(decide(endpoint(config, is_deaf=False)), ENVIRON)
+    benchmark(decide(endpoint(Line)), ENVIRON)
 
 
-def test_answer_with_drain(benchmark: BenchmarkFixture, config: Config) -> None:
+def test_answer_with_drain(benchmark: BenchmarkFixture, endpoint: Endpoint) -> None:
     """The same, with the answer's headers: all that the app does between two reads of a socket."""
 
     def start_response(_status: str, _headers: list[tuple[str, str]]) -> None:
         return
 
-    benchmark(endpoint(config, is_deaf=False), ENVIRON, start_response)
+    benchmark(endpoint(Line), ENVIRON, start_response)
 
 
 def test_verification_es256(benchmark: BenchmarkFixture, verifier: Verifier) -> None:

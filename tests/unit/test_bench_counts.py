@@ -53,6 +53,10 @@ def test_too_few_requests_is_told_from_wrong_answers() -> None:
     """A token that was to be new and was sent again makes the run void, not wrong."""
     with pytest.raises(RanOut, match="3 requests too few"):
         check(counts(ran_out=3), CONNECTIONS)
+    with pytest.raises(RanOut, match="3 requests too few"):
+        check(counts(ran_out=3, refused=3), CONNECTIONS)
+    with pytest.raises(WrongAnswer):
+        check(counts(ran_out=3, refused=4), CONNECTIONS)
 
 
 def series(*sizes: tuple[float, float]) -> list[dict[str, Any]]:
