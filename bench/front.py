@@ -15,6 +15,8 @@ from tests.stack import free_port
 from tests.wire import Connection, request
 
 _RATE = re.compile("rate=[0-9]+r/s")
+_SENT_AT = "X-Request-Start $msec"
+_NEVER_LATE = "X-Request-Start 9999999999.000"
 _CONFIG = """{user}
 worker_processes 1;
 worker_rlimit_nofile 16384;
@@ -105,9 +107,7 @@ class Front(Nginx):
     """The shipped gateway before a backend: `/protected` and `/bound` are files of a few bytes.
 
     `shipped` is where `make up` has rendered nginx's files for `app_socket`; here they lead to
-    `backend`. Three values differ from what is shipped: there is no access log; the endpoints'
-    rate limit, which is meant for one address, is out of reach; and whoever asks for `/bound` has
-    shown a certificate.
+    `backend`, as_measured; and whoever asks for `/bound` has shown a certificate.
     """
 
     def __init__(self, folder: Path, shipped: Path, app_socket: Path, backend: Path) -> None:
@@ -116,11 +116,20 @@ class Front(Nginx):
         for path in shipped.glob("portcullis-*.conf"):
             text = path.read_text().replace(f"unix:{app_socket}", f"unix:{backend}")
             text = text.replace("$ssl_client_escaped_cert", "$bench_certificate")
-            (folder / path.name).write_text(_RATE.sub("rate=1000000r/s", text))
+            (folder / path.name).write_text(as_measured(text))
         for name in ("protected", "bound"):
             (folder / name).write_text("ok\n")
         servers = _FRONT.format(port=self.port, folder=folder, certificate=CERTIFICATE.header)
         super().__init__(folder, servers)
+
+
+def as_measured(include: str) -> str:
+    """Put two limits of a shipped include out of reach, at what they cost.
+
+    The endpoints' rate, which is meant for one address; and the age at which the app turns away
+    what it is asked, for as many connections as here are a queue that stands.
+    """
+    return _RATE.sub("rate=1000000r/s", include).replace(_SENT_AT, _NEVER_LATE)
 
 
 class Noop(Nginx):
