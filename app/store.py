@@ -142,7 +142,6 @@ class Store:
 
     def arm(self, jti: str, until_s: int, meanwhile: Work | None = None) -> None:
         """Make a one-time token good for one use until `until_s`, epoch seconds."""
-        until_s += _REVOKED_MARGIN_S
         self._ask(("SET", f"ott:{jti}", "1", "EXAT", until_s), meanwhile=meanwhile)
 
     def revoke(self, jti: str, exp: int, reason: str) -> None:

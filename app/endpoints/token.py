@@ -166,7 +166,7 @@ class TokenEndpoint:
         signed: list[str] = []
         self._store.arm(
             grant.jti,
-            grant.iat + grant.ttl_s,
+            grant.iat + grant.ttl_s + self._verifier.leeway_s,
             meanwhile=lambda: signed.append(self._sign(key, grant)),
         )
         return signed[0]

@@ -1,8 +1,11 @@
 """One-time tokens at the gate: spent last, by one request and its retries."""
 
+from pathlib import Path
+
+import fakeredis
 import pytest
 
-from tests.service import Service
+from tests.service import Service, build_service
 
 
 def test_request_and_its_retry_pass_and_no_other(service: Service) -> None:
@@ -62,11 +65,18 @@ def test_token_of_another_endpoint_works_any_number_of_times(service: Service) -
     assert ["ok"] * 3 == [service.reason(token, X_Request_ID=f"r{n}") for n in range(3)]
 
 
-def test_unspent_note_is_gone_with_the_token(service: Service) -> None:
-    """`ott:{jti}` lasts a minute, the largest leeway, longer than the token."""
+@pytest.mark.parametrize("leeway_s", [0, 30])
+def test_unspent_note_is_gone_with_the_token(
+    keys_dir: Path, redis_server: fakeredis.FakeServer, leeway_s: int
+) -> None:
+    """`ott:{jti}` lasts as long as the token is taken, and no longer."""
+    connection = fakeredis.FakeRedis(server=redis_server, decode_responses=True)
+    service = build_service(connection, keys_dir, leeway_s=leeway_s)
+    service.add_client()
     service.mint(path="/ott")
     (key,) = service.redis.keys("ott:*")
-    assert int(service.clock.now) + 3600 + 60 == service.redis.expiretime(str(key))
+    assert int(service.clock.now) + 3600 + leeway_s == service.redis.expiretime(str(key))
+    service.journal.close()
 
 
 def test_token_whose_note_was_lost_is_spent(service: Service) -> None:
