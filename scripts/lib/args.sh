@@ -129,7 +129,7 @@ confirm() {
     printf '%s' "$question" >&2
     read -r answer || true
   else
-    read -r -t 1 answer || [[ -n $answer ]] ||
+    { read -r -t 1 answer; } 2>/dev/null || [[ -n $answer ]] ||
       refuse "there is no terminal to ask on: add --yes if you mean it"
     printf '%s\n' "$question" >&2
   fi

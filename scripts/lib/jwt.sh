@@ -5,7 +5,8 @@
 # read_token TOKEN: TOKEN becomes it, read from stdin when it is a dash.
 read_token() {
   TOKEN=$1
-  [[ $TOKEN != - ]] || IFS= read -r TOKEN || [[ -n $TOKEN ]] || refuse "there is no token on stdin"
+  [[ $TOKEN != - ]] || { TOKEN='' && IFS= read -r TOKEN; } 2>/dev/null || [[ -n $TOKEN ]] ||
+    refuse "there is no token on stdin"
   [[ -n $TOKEN ]] || refuse "the token is empty"
 }
 

@@ -1,8 +1,10 @@
 """Bad input to every script: one clear line, exit status 2, nothing changed."""
 
+import subprocess
+
 import pytest
 
-from tests.scripts.ops import Ops
+from tests.scripts.ops import ROOT, Ops
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiJhYiIsImV4cCI6NDAwMDAwMDAwMH0.c2ln"
 
@@ -148,3 +150,18 @@ def test_bad_input_is_refused_in_one_line(
     assert why in line
     assert len(line) < 400
     assert not ops.run_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("client delete orders", "add --yes"), ("token revoke -", "there is no token on stdin")],
+)
+def test_closed_stdin_is_one_line(ops: Ops, command: str, hint: str) -> None:
+    """A service manager may give none: nothing is deleted, and nothing else is said."""
+    ops.create()
+    finished = subprocess.run(
+        ["bash", "-c", f"{ROOT}/scripts/{command} <&-"], env=ops.env, capture_output=True, text=True
+    )
+    (line,) = finished.stderr.splitlines()
+    assert (2, True) == (finished.returncode, hint in line)
+    assert ops.client()
