@@ -17,6 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,9 +34,7 @@ _NEGLECTED_S = 0.002
 _HARMLESS = ("routes", "dataset")
 """Changes of these bring no token back to life."""
 
-_NONE = "none"
-"""Stands for the data set in force where there is none."""
-
+_NONE = "no data set"
 _BEGIN = Script("dataset")
 _RAISE = Script("tide")
 
@@ -125,7 +124,8 @@ class Tide:
             dataset = self._begin(dataset, why, ask)
             self._forget(seen)
         if dataset != known.dataset:
-            with self._file.locked():
+            # Where another worker is at it, it adopts the same; what has ended must be remembered.
+            with suppress(*(() if ended else (TimeoutError,))), self._file.locked():
                 self._file.write(self._file.read().adopting(dataset, mark, *ended))
         self._move(seen, server)
         self._trusted = dataset

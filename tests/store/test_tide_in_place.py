@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import redis
+from app.tide_file import TideFile
 from tests.processes import until
 from tests.service import DATASET, client_fields
 from tests.store.feed_harness import RedisServer
@@ -118,6 +119,17 @@ def test_data_set_that_begins_after_a_loss_stays(gateway: Gateway) -> None:
     assert ["ok"] * 4 == [worker.reason(fresh) for worker in workers * 2]
     assert begun == dataset_id(gateway.server)
     assert all(worker.is_warm(fresh) for worker in workers)
+
+
+def test_data_set_that_begins_while_the_file_is_busy_is_used(gateway: Gateway) -> None:
+    """A disk that is slow for another worker refuses nobody."""
+    worker = gateway.worker()
+    worker.warm(GOOD)
+    with TideFile(gateway.directory).locked():
+        with gateway.server.client() as client:
+            client.hset("dataset", "id", "0badcafe")
+        assert "ok" == worker.reason("Bearer 0badcafe.fresh demo")
+    assert "ok" == worker.reason("Bearer 0badcafe.fresh demo")
 
 
 def test_revocation_stands_beside_a_database_that_is_emptied(gateway: Gateway) -> None:
