@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import StoreUnavailable
-from app.line import WATCHED
+from app.login import WATCHED
 from app.members import DATASET, Members
 from app.node import NodeLine
 from app.replicas import wait_s

@@ -9,7 +9,8 @@ from app.canary import Canary
 from app.cluster import Cluster
 from app.config import Config
 from app.journal import Journal
-from app.line import WATCHED, Line
+from app.line import Line
+from app.login import WATCHED
 from app.metrics import Metrics
 from app.replicas import Replicas
 from app.shard_tides import ShardTides

@@ -15,16 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 from app.errors import StoreUnavailable
-from app.login import Login
+from app.login import WATCHED, Login
 from app.pause import Pause
+from app.redis_server import Server
 from app.replicas import wait_s
 from app.sentinels import dial_to
-from app.tide import Server, Tide
+from app.tide import Tide
 from app.wire import FAILURES, Command, Loss, News, Wire, Work, has_answers, is_demotion
 
 __all__ = ["Command", "Line", "Loss", "News", "Work"]
-
-WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
 
 log = logging.getLogger("portcullis.line")
 
@@ -44,7 +43,8 @@ class Line:
         monotonic: Callable[[], float] = time.monotonic,
         tide: Tide | None = None,
     ) -> None:
-        self._name, self._dial = "redis", dial_to(url, timeout_s, heartbeat_s, monotonic)
+        self._name = "redis"
+        self._dial = dial_to(url, timeout_s, heartbeat_s, monotonic)
         self._timeout_s, self._heartbeat_s = timeout_s, heartbeat_s
         self._watched, self._count = watched, count
         self._monotonic, self._pause = monotonic, Pause(pause_s, monotonic)
@@ -72,7 +72,8 @@ class Line:
 
     def take_news(self) -> list[News]:
         """Return the changes since the last call, in their order."""
-        news, self.news[:] = self.news[:], []
+        news = self.news[:]
+        self.news.clear()
         self._note_unconfirmed()
         return news
 

@@ -6,6 +6,9 @@ import hiredis
 
 from app.wire import Command, Wire
 
+WATCHED = ("revoked:", "client:", "notbefore:", "routes", "dataset")
+"""Prefixes of the keys whose changes count at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:

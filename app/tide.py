@@ -17,11 +17,11 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.lua import Ask, Script
+from app.redis_server import Server
 from app.tide_file import TideFile
 from app.wire import UNKNOWN, Command, Wire
 
@@ -39,25 +39,6 @@ _BEGIN = Script("dataset")
 _RAISE = Script("tide")
 
 log = logging.getLogger("portcullis.tide")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Which process of Redis this is, and which history of changes it follows; "" is unknown."""
-
-    run_id: str = ""
-    history: str = ""
-    history_before: str = ""
-
-    def is_still(self, before: "Server") -> bool:
-        """Tell whether nothing can have been lost since `before`.
-
-        Whoever was a replica meanwhile took over another's data, and has that one's history as its
-        former one. With its first replica a primary begins a history, without a former one.
-        """
-        if not self.run_id or self.run_id != before.run_id:
-            return False
-        return self.history == before.history or not self.history_before.strip("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +93,7 @@ class Tide:
             ("HGET", "dataset", "id"),
             ("HGET", KEY, known.gateway),
         )
-        server, dataset, mark = _server(info), _certain(dataset), int(_certain(mark) or 0)
+        server, dataset, mark = Server.from_info(info), _certain(dataset), int(_certain(mark) or 0)
         if not dataset:
             self._forget(seen)  # All is lost, and whoever asks next begins a data set.
             self._trusted = _NONE
@@ -124,12 +105,20 @@ class Tide:
             dataset = self._begin(dataset, why, ask)
             self._forget(seen)
         if dataset != known.dataset:
-            # Where another worker is at it, it adopts the same; what has ended must be remembered.
-            with suppress(*(() if ended else (TimeoutError,))), self._file.locked():
-                self._file.write(self._file.read().adopting(dataset, mark, *ended))
+            self._adopt(dataset, mark, ended)
         self._move(seen, server)
         self._trusted = dataset
         return server
+
+    def _adopt(self, dataset: str, mark: int, ended: tuple[str, ...]) -> None:
+        """Remember which data set is in force from now on, and which has ended."""
+        try:
+            with self._file.locked():
+                self._file.write(self._file.read().adopting(dataset, mark, *ended))
+        except TimeoutError:
+            # Another worker is at it, and adopts the same; but it may not know of what has ended.
+            if ended:
+                raise
 
     def is_dirty(self) -> bool:
         """Tell whether there are changes that no mark has confirmed, read or not. May take 2 ms."""
@@ -163,7 +152,7 @@ class Tide:
             if dataset != known.dataset or mark <= known.mark:
                 raise ConnectionError("redis has another data set than before")
             self._file.write(replace(known, mark=mark))
-        server = _server(info)
+        server = Server.from_info(info)
         self._confirm(number, server)
         if feed and feed[1].run_id == server.run_id:
             feed[0].confirmed_bytes = arrived
@@ -233,15 +222,6 @@ def _make_again(
     for reply in ask(*commands) if commands else ():
         _certain(reply)
     return None
-
-
-def _server(info: Any) -> Server:
-    """Read INFO; who may not ask for it never knows that nothing was lost."""
-    if not isinstance(info, str):
-        return Server()
-    found = dict(line.split(":", 1) for line in info.split("\r\n") if ":" in line)
-    names = ("run_id", "master_replid", "master_replid2")
-    return Server(*(found.get(name, "") for name in names))
 
 
 def _certain(reply: Any) -> Any:

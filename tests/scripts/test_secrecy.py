@@ -11,7 +11,7 @@ from tests.scripts.impostor import fake_gateway
 from tests.scripts.ops import Ops, recorded_commands
 
 COREUTILS = ["base64", "cat", "chown", "date", "dirname", "id", "mkdir", "mv", "readlink", "rm"]
-COREUTILS += ["rmdir", "sort", "sync", "timeout"]
+COREUTILS += ["rmdir", "sleep", "sort", "sync", "timeout"]
 
 
 def test_no_secret_is_ever_an_argument(ops: Ops, tmp_path: Path) -> None:

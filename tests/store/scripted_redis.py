@@ -9,7 +9,8 @@ from pathlib import Path
 
 import hiredis
 
-from app.line import WATCHED, Line
+from app.line import Line
+from app.login import WATCHED
 from tests.service import DATASET
 
 Answer = Callable[[Sequence[str]], bytes | None]
