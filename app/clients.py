@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
 from typing import Any
-from urllib.parse import urlsplit
 
 from app.errors import InvalidClient, InvalidScope, InvalidTarget
 from app.methods import FIELDS as METHOD_FIELDS
@@ -156,22 +155,17 @@ def grant_scope(client: Client, requested: str | None) -> str:
 
 
 def grant_audience(client: Client, resources: Sequence[str], default: str) -> str | list[str]:
-    """Return the `aud` of a new token; raise InvalidTarget (RFC 8707 §2)."""
+    """Return the `aud` of a new token; raise InvalidTarget (RFC 8707 §2).
+
+    Resources are absolute URIs there; an audience of the client's that is none may be named too.
+    """
     if not resources:
         return client.audiences[0] if client.audiences else default
     allowed = client.audiences or (default,)
     for resource in resources:
-        if not _is_absolute_uri(resource):
-            raise InvalidTarget("resource must be an absolute URI without a fragment")
         if resource not in allowed:
             raise InvalidTarget("resource is not one of the client's audiences")
+        if "#" in resource:
+            raise InvalidTarget("resource must have no fragment")
     chosen = list(dict.fromkeys(resources))
     return chosen[0] if len(chosen) == 1 else chosen
-
-
-def _is_absolute_uri(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in text

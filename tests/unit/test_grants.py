@@ -72,6 +72,7 @@ def test_scope_longer_than_a_header_holds_is_refused_at_the_mint(
         ("", [], SERVER),
         (f"{ORDERS} {STOCK}", [], ORDERS),
         ("inventory", [], "inventory"),
+        ("inventory", ["inventory"], "inventory"),
         ("", [SERVER], SERVER),
         (f"{ORDERS} {STOCK}", [STOCK], STOCK),
         (f"{ORDERS} {STOCK}", [STOCK, ORDERS], [STOCK, ORDERS]),
@@ -97,17 +98,14 @@ def test_resource_picks_among_the_clients_audiences(
         ("", [ORDERS]),
         (ORDERS, [ORDERS + "#part"]),
         (f"{ORDERS}#", [f"{ORDERS}#"]),
-        ("inventory", ["inventory"]),
-        ("/orders", ["/orders"]),
-        ("//host/x", ["//host/x"]),
-        ("https:", ["https:"]),
+        ("inventory", ["invent"]),
         (ORDERS, ["http://["]),
         (ORDERS, ["\ud800"]),
     ],
 )
-def test_resource_outside_or_not_absolute_is_an_invalid_target(
+def test_resource_outside_or_with_a_fragment_is_an_invalid_target(
     audiences: str, resources: list[str]
 ) -> None:
-    """An absolute URI without a fragment, and one of the client's, to the character."""
+    """One of the client's, to the character, and without a fragment."""
     with pytest.raises(InvalidTarget):
         grant_audience(client(audiences=audiences), resources, SERVER)
