@@ -95,13 +95,16 @@ make_key() {
   put_in_place "$2"
 }
 
-# write_keyring DROP [LINE]: the keyring without the key DROP, and with LINE after it. What people
-# wrote into it stays.
+# write_keyring DROP [LINE]: the keyring without the line of the key DROP, and with LINE after it. What
+# people wrote into it stays.
 write_keyring() {
   local line lines=()
   if [[ -e $KEYS_DIR/keyring ]]; then mapfile -t lines <"$KEYS_DIR/keyring"; fi
-  for line in ${lines[@]+"${lines[@]}"} ${2+"$2"}; do
-    [[ -n $1 && $line =~ ^[[:space:]]*"$1"[[:space:]] ]] || printf '%s\n' "$line"
-  done >"$KEYS_DIR/.new"
+  {
+    for line in ${lines[@]+"${lines[@]}"}; do
+      [[ -n $1 && $line =~ ^[[:space:]]*"$1"[[:space:]] ]] || printf '%s\n' "$line"
+    done
+    printf '%s' "${2+$2$'\n'}"
+  } >"$KEYS_DIR/.new"
   put_in_place "$KEYS_DIR/keyring"
 }

@@ -108,7 +108,10 @@ class Caller:
 
 
 def test_rotation_and_retirement_under_load_refuse_no_live_token(rotating: Stack) -> None:
-    """The new key is in the JWK set before it signs; only retirement ends the old one's tokens."""
+    """The new key is in the JWK set before it signs, the old one as long as a token of it may live.
+
+    Only whoever wants them dead `--now` ends them.
+    """
     caller = Caller(rotating)
     old = caller.kid()
     done = rotating.script("key", "rotate", "--alg", "EdDSA", "--delay-s", "5", "--json")
@@ -123,7 +126,10 @@ def test_rotation_and_retirement_under_load_refuse_no_live_token(rotating: Stack
 
     fresh = [token for token in caller.tokens if header_of(token)["kid"] == new]
     dying = [token for token in caller.tokens if header_of(token)["kid"] == old]
-    rotating.script("key", "retire", old, "--yes")
+    rotating.script("key", "retire", old)
+    assert {200} == set(caller.statuses(dying))
+    assert {old, new} == set(published(rotating))
+    rotating.script("key", "retire", old, "--now", "--yes")
 
     with connections_to_workers(rotating) as workers:
 
@@ -152,6 +158,6 @@ def test_rotation_and_retirement_hold_for_every_worker_once_the_script_has_ended
             assert {kid, header_of(token)["kid"]} <= set(published(rotating))
             assert header_of(token)["kid"] != kid
             assert [204] * 2 == [one.status for one in ask_all(workers, validate(token))]
-            rotating.script("key", "retire", kid, "--yes")
+            rotating.script("key", "retire", kid, "--now", "--yes")
             assert kid not in published(rotating)
             assert [401] * 2 == [one.status for one in ask_all(workers, validate(old))]
