@@ -163,11 +163,17 @@ class SentinelGroup:
     def settled(self) -> Node:
         """Return the primary, as soon as all sentinels name it and both replicas follow it."""
         with self.hurried():
-            until(lambda: len(self.named()) == 1, 60, "the sentinels agree")
-            node = self.node_at(self.named().pop())
-            until(lambda: len((node.ask("ROLE") or [0, 0, []])[2]) == 2, 60, "both replicas follow")
+            node = until(self._followed_by_both, 60, "all agree, and both replicas follow")
             until(lambda: all(map(self._knows_all, self.sentinels)), 60, "sentinels know all")
         return node
+
+    def _followed_by_both(self) -> Node | None:
+        """Return who is named by all and followed; a moment after a failover nobody may be."""
+        named = self.named()
+        node = self.node_at(named.pop()) if len(named) == 1 else None
+        role = node.ask("ROLE") if node else None
+        is_followed = role and role[0] == "master" and len(role[2]) == 2
+        return node if is_followed else None
 
     @contextlib.contextmanager
     def hurried(self) -> Iterator[None]:
