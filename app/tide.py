@@ -34,6 +34,7 @@ _NEGLECTED_S = 0.002
 _HARMLESS = ("routes", "dataset")
 """Changes of these bring no token back to life."""
 
+_MADE_AGAIN = ("revoked:", "ott:")
 _NONE = "no data set"
 _BEGIN = Script("dataset")
 _RAISE = Script("tide")
@@ -98,8 +99,9 @@ class Tide:
             self._forget(seen)  # All is lost, and whoever asks next begins a data set.
             self._trusted = _NONE
             return server
-        has_ended = self._trusted not in {"", dataset}  # by another worker, for the same loss
-        why = known.why_older(dataset, mark) or _make_again(seen, dataset, server, ask, has_ended)
+        if self._trusted not in {"", dataset}:
+            seen = self._without_ended(seen)
+        why = known.why_older(dataset, mark) or _make_again(seen, dataset, server, ask)
         ended = (dataset,) if why else ()
         if why:
             dataset = self._begin(dataset, why, ask)
@@ -109,6 +111,12 @@ class Tide:
         self._move(seen, server)
         self._trusted = dataset
         return server
+
+    def _without_ended(self, seen: dict[str, _Change]) -> dict[str, _Change]:
+        """Drop what can only be presumed lost: for this another worker has ended the data set."""
+        kept = {name: change for name, change in seen.items() if name.startswith(_MADE_AGAIN)}
+        self._forget({name: change for name, change in seen.items() if name not in kept})
+        return kept
 
     def _adopt(self, dataset: str, mark: int, ended: tuple[str, ...]) -> None:
         """Remember which data set is in force from now on, and which has ended."""
@@ -198,20 +206,13 @@ class Tide:
         return in_force
 
 
-def _make_again(
-    seen: dict[str, _Change], dataset: str, server: Server, ask: Ask, has_ended: bool
-) -> str | None:
-    """Make good what has been seen elsewhere and not confirmed; tell what cannot be, if any.
-
-    Once the data set that they were seen in `has_ended`, the tokens they meant are dead with it.
-    """
+def _make_again(seen: dict[str, _Change], dataset: str, server: Server, ask: Ask) -> str | None:
+    """Make good what has been seen elsewhere and not confirmed; tell what cannot be, if any."""
     names = [name for name, change in seen.items() if not server.is_still(change.server)]
     commands: list[Command] = []
     for name in names:
         kind, _, jti = name.partition(":")
-        if kind not in {"revoked", "ott"} and has_ended:
-            continue
-        if kind not in {"revoked", "ott"}:
+        if not name.startswith(_MADE_AGAIN):
             return f"a change of {name} may be missing"
         if not jti.startswith(f"{dataset}."):
             continue  # It is dead, whatever has been said about it.

@@ -59,6 +59,7 @@ def test_failover_to_a_replica_that_was_behind_revives_nothing(
         dead = changes_that_nobody_copies(stack, group, old)
         model.wait_until_served()
     old.start()
+    group.settled()
     assert [] == model.wrong
     assert 1 == model.tried["data sets ended"]
     assert dataset_of(first) != dataset_of(model.good)

@@ -207,6 +207,11 @@ def test_one_loss_ends_one_data_set_whoever_else_has_seen_it(gateway: Gateway) -
     next_one = dataset_id(gateway.server)
     second.reason(GOOD)
     assert next_one == dataset_id(gateway.server)
+    with gateway.server.client() as client:
+        client.hset("dataset", "id", next_one)  # as whoever begins one does, heard by all
+    for worker in (first, second):
+        worker.reason(GOOD)
+    assert next_one == dataset_id(gateway.server)
     copy = copy_of(gateway.server)
     disable_other(gateway.server, second)
     put_back(gateway.server, copy)
