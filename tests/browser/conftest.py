@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.watched_page import Watched, watch
 from tests.dashboard import ADMIN_TOKEN
@@ -12,6 +12,8 @@ from tests.stack import Stack
 
 WAIT_MS = 30_000
 """Long enough for a busy machine: everything here waits for a condition, never for a time."""
+
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="package")

@@ -5,6 +5,8 @@ import { $, h, time } from "./dom.js";
 
 const PERIOD_MS = 2000;
 const MOST_ROWS = 1000;
+const PAGE = 100;
+const MOST_STEPS = 50;
 
 /** One trail. `columns` are [heading, entry → cell]; `filters` are [field, label, options or null]. */
 export class Trail {
@@ -54,20 +56,20 @@ export class Trail {
     this.#follow(this.#turn);
   }
 
-  /** Older entries than `before`; the newest for "". A search may take several steps. */
+  /** A page of entries older than `before`; the newest for "". A search may take several steps. */
   async #load(before) {
     const mine = this.#turn;
     this.count.textContent = "loading";
     try {
-      let steps = 0;
-      do {
+      let found = 0;
+      for (let step = 0; step < MOST_STEPS && before !== null && found < PAGE; step += 1) {
         const { entries, next_id: nextId } = await get(this.name, { ...this.#wanted, before });
         if (mine !== this.#turn) return;
         this.#entries.push(...entries);
         this.#nextId = before = nextId;
-        steps += 1;
+        found += entries.length;
         this.#draw();
-      } while (before && this.#entries.length < 20 && steps < 50);
+      }
     } catch (refusal) {
       this.count.textContent = refusal.message;
     }
