@@ -29,8 +29,11 @@ _LEASE_S = 0.5
 class _Sentinel:
     """One of them, over a line that is kept."""
 
-    def __init__(self, url: str, service: str, within_s: float) -> None:
+    def __init__(
+        self, url: str, service: str, within_s: float, monotonic: Callable[[], float]
+    ) -> None:
         self._dial = Dial(url, within_s)
+        self._monotonic = monotonic
         self._questions = (
             ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service),
             ("SENTINEL", "MASTER", service),
@@ -51,8 +54,8 @@ class _Sentinel:
             raise ConnectionError(f"a sentinel does not answer: {error}") from error
 
     def _connect(self, deadline: float) -> Wire:
-        reached = self._dial.connect(deadline - time.monotonic())
-        wire = Wire(reached.sock, [])
+        reached = self._dial.connect(deadline - self._monotonic())
+        wire = Wire(reached.sock, [], self._monotonic)
         Login(reached.user, reached.password, 0, ()).over(wire, deadline)
         return wire
 
@@ -72,7 +75,9 @@ class SentinelDial(Dial):
         self._within_s = timeout_s / 3
         self._vouch_s = vouch_s
         self._monotonic = monotonic
-        self._sentinels = [_Sentinel(one, url.service, self._within_s) for one in url.sentinels]
+        self._sentinels = [
+            _Sentinel(one, url.service, self._within_s, monotonic) for one in url.sentinels
+        ]
         self._address: Address | None = None
         self._vouched_at = 0.0
 

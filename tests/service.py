@@ -41,6 +41,19 @@ class Clock:
         return self.now
 
 
+class Ticking(Clock):
+    """Time that moves with each look, by little, so that waits come to their end.
+
+    By more than a timeout, and a wait in vain ends at once.
+    """
+
+    step_s = 0.001
+
+    def __call__(self) -> float:
+        self.now += self.step_s
+        return self.now
+
+
 def config(**changes: object) -> Config:
     """A configuration that is good enough for tests."""
     values: dict[str, object] = {

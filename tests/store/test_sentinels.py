@@ -9,12 +9,12 @@ import pytest
 from app.errors import StoreUnavailable
 from app.line import Line
 from tests.processes import until
+from tests.service import Clock
 from tests.store.canned_redis import CannedRedis, Reply, willing
 from tests.store.feed_harness import RedisServer
 
-TIMEOUT_S = 1.5
-SCHEDULING_S = 1.0
-"""What a busy machine may add to any wait."""
+TIMEOUT_S = 3.0
+SHUNNED_S = 1.0
 
 
 def naming(port: int, epoch: int = 1) -> Callable[[list[str]], Reply]:
@@ -58,13 +58,23 @@ def sentinels() -> Iterator[list[CannedRedis]]:
 @pytest.fixture
 def line(sentinels: list[CannedRedis]) -> Iterator[Line]:
     """Its heartbeat is short, so that it has to ask the sentinels all the time."""
-    with closing(line_by(sentinels, TIMEOUT_S)) as line:
+    with closing(line_by(sentinels)) as line:
         yield line
 
 
-def line_by(sentinels: list[CannedRedis], timeout_s: float) -> Line:
+def line_by(
+    sentinels: list[CannedRedis],
+    timeout_s: float = TIMEOUT_S,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Line:
     hosts = ",".join(one.url.removeprefix("redis://") for one in sentinels)
-    return Line(f"sentinel://{hosts}/gate", timeout_s=timeout_s, heartbeat_s=0.02, pause_s=0.02)
+    return Line(
+        f"sentinel://{hosts}/gate",
+        timeout_s=timeout_s,
+        heartbeat_s=0.02,
+        pause_s=0.02,
+        monotonic=monotonic,
+    )
 
 
 def port_asked(line: Line) -> int:
@@ -159,21 +169,28 @@ def test_one_sentinel_that_answers_is_enough(
         sentinel.reply = silence
     sentinels[2].reply = naming(servers[0].port)
     until(lambda: port_asked(line) == servers[0].port)
-    took_s = []
+    took_s, began_first = [], time.monotonic()
     for _ in range(12):
         wait_a_heartbeat()
         began = time.monotonic()
         assert servers[0].port == port_asked(line)
         took_s.append(time.monotonic() - began)
-    assert sum(one > TIMEOUT_S / 3 for one in took_s) <= 2, took_s
+    rounds = (time.monotonic() - began_first) / (SHUNNED_S + TIMEOUT_S / 3)
+    assert sum(one > TIMEOUT_S / 3 for one in took_s) <= 2 + rounds, took_s
 
 
 def test_no_sentinel_is_no_answer_within_the_bound(line: Line) -> None:
-    """Three that are silent take no more time than one."""
-    for _ in range(3):
+    """Three that are silent take half of the time together, not a third each."""
+
+    def took_s() -> float:
+        until_s = time.monotonic() + 0.25
+        until(lambda: time.monotonic() > until_s, what="none is shunned any more")
         began = time.monotonic()
         assert 0 == port_asked(line)
-        assert time.monotonic() - began < TIMEOUT_S / 2 + SCHEDULING_S
+        return time.monotonic() - began
+
+    # A busy machine may add to each of them, and to none of them always.
+    until(lambda: TIMEOUT_S / 3 < took_s() < TIMEOUT_S * 0.8, 30)
 
 
 def test_sentinels_that_are_gone_stop_nobody_who_is_busy(
@@ -182,14 +199,14 @@ def test_sentinels_that_are_gone_stop_nobody_who_is_busy(
     """Within half a second of silence nobody can have been replaced; after it, nobody knows."""
     for sentinel in sentinels:
         sentinel.reply = naming(servers[0].port)
-    with closing(line_by(sentinels, timeout_s=0.15)) as line:
-        until(lambda: port_asked(line) == servers[0].port)
+    clock = Clock(100.0)
+    with closing(line_by(sentinels, monotonic=clock)) as line:
+        assert servers[0].port == port_asked(line)
         for sentinel in sentinels:
             sentinel.close()
-        busy_until = time.monotonic() + 0.7
-        while time.monotonic() < busy_until:
+        for _ in range(30):
+            clock.now += 0.03
             assert ["PONG"] == line.ask(("PING",))
-        silent_until = time.monotonic() + 0.6
-        until(lambda: time.monotonic() > silent_until)
+        clock.now += 0.6
         assert not line.is_current()
         assert 0 == port_asked(line)
