@@ -8,6 +8,7 @@ import pytest
 import redis
 from app.errors import StoreUnavailable
 from app.line import Line
+from tests.service import Clock
 
 
 def test_round_trips_connections_and_losses_are_counted(redis_socket: Path) -> None:
@@ -27,7 +28,12 @@ def test_round_trips_connections_and_losses_are_counted(redis_socket: Path) -> N
 def test_question_without_an_answer_is_counted(tmp_path: Path) -> None:
     """Once; those that are not even sent, because that one failed a moment ago, are not."""
     counted: Counter[str] = Counter()
-    line = Line(f"unix://{tmp_path}/no", timeout_s=5, count=lambda name: counted.update([name]))
+    line = Line(
+        f"unix://{tmp_path}/no",
+        timeout_s=5,
+        count=lambda name: counted.update([name]),
+        monotonic=Clock(),
+    )
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
             line.ask(("PING",))

@@ -10,6 +10,8 @@ import pytest
 
 import redis
 from app.line import Line
+from tests.processes import state_of, until
+from tests.service import Ticking
 
 MORE_THAN_A_SOCKET_HOLDS = 1000
 
@@ -37,7 +39,8 @@ def test_line_is_not_current_while_changes_may_wait_behind_a_full_socket(
 ) -> None:
     """Frozen right after it acknowledged a thousand changes, Redis holds most of them back."""
     process, path = server
-    line = Line(f"unix://{path}", timeout_s=0.1, heartbeat_s=60)
+    clock = Ticking(100.0)
+    line = Line(f"unix://{path}", timeout_s=5, heartbeat_s=60, monotonic=clock)
     line.ask(("PING",))
     assert line.is_current()
     with redis.Redis(unix_socket_path=str(path)) as writer:
@@ -45,6 +48,8 @@ def test_line_is_not_current_while_changes_may_wait_behind_a_full_socket(
             writer.set(f"revoked:{number}", "x")
         os.kill(process.pid, signal.SIGSTOP)
         try:
+            until(lambda: state_of(process.pid) == "T", what="redis stops")
+            clock.step_s = 10  # The timeout is over by the first look.
             assert not line.is_current()
         finally:
             os.kill(process.pid, signal.SIGCONT)

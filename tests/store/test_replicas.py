@@ -94,18 +94,18 @@ def test_revocation_that_the_replica_has_not_is_no_loss_of_the_line(
     assert [False] * 3 == [is_acknowledged(hasty) for _ in range(3)]
     assert hasty.learn(jti="a.b").is_revoked
     frozen.thaw()
-    until(lambda: is_acknowledged(hasty), what="it is there again")
+    until(lambda: is_acknowledged(hasty), 30, what="it is there again")
 
 
 def test_wait_may_take_longer_than_any_other_question(
     primary: RedisServer, frozen: RedisServer
 ) -> None:
-    """A wait in vain ends by Redis' word, not by hanging up: 0.4 s past a timeout of 0.3."""
-    with closing(Line(primary.tcp_url, timeout_s=0.3)) as line:
-        store = Store(line, replicas=Replicas(1, 700))
+    """A wait in vain ends by Redis' word, not by hanging up: a second past a timeout of two."""
+    with closing(Line(primary.tcp_url, timeout_s=2)) as line:
+        store = Store(line, replicas=Replicas(1, 3_000))
         began = time.monotonic()
         assert not is_acknowledged(store)
-        assert time.monotonic() - began > 0.6
+        assert time.monotonic() - began > 2.5
         assert line.feed() == "ok"
 
 

@@ -90,7 +90,7 @@ def test_spending_that_no_mark_has_confirmed_is_made_again(gateway: Gateway) -> 
     copy = copy_of(gateway.server)
     assert "ok" == worker.store.spend(jti_of("once"), "r1")
     put_back(gateway.server, copy)
-    until(lambda: worker.reason(GOOD) == "ok", 2)
+    until(lambda: worker.reason(GOOD) == "ok")
     assert "spent" == worker.store.spend(jti_of("once"), "r2")
 
 

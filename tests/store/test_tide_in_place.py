@@ -17,6 +17,7 @@ from tests.store.tide_harness import (
     assert_begun_anew,
     assert_same_as_before,
     dataset_id,
+    flush,
     follow,
     revoke,
 )
@@ -93,7 +94,7 @@ def test_older_primary_that_is_followed_revives_nothing(gateway: Gateway) -> Non
         assert {"store_unavailable"} == {worker.reason(DEAD) for _ in range(5)}
         with gateway.server.client() as client:
             client.replicaof("NO", "ONE")
-        until(lambda: dataset_id(gateway.server) != DATASET or worker.reason(GOOD) == "", 5)
+        until(lambda: dataset_id(gateway.server) != DATASET or worker.reason(GOOD) == "", 20)
         assert_begun_anew(gateway.server, worker)
 
 
@@ -115,7 +116,7 @@ def test_data_set_that_begins_after_a_loss_stays(gateway: Gateway) -> None:
     gateway.confirm()
     with gateway.server.client() as client:
         client.execute_command("SELECT", 1)
-        client.flushdb()
+        flush(client, "FLUSHDB")
     assert ["ok"] * 4 == [worker.reason(fresh) for worker in workers * 2]
     assert begun == dataset_id(gateway.server)
     assert all(worker.is_warm(fresh) for worker in workers)
@@ -139,5 +140,5 @@ def test_revocation_stands_beside_a_database_that_is_emptied(gateway: Gateway) -
     revoke(worker)
     with gateway.server.client() as client:
         client.execute_command("SELECT", 1)
-        client.flushdb()
+        flush(client, "FLUSHDB")
     assert_same_as_before(gateway.server, worker)

@@ -4,6 +4,7 @@ import re
 import shutil
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from app.line import Line
 from app.tide import Tide
@@ -65,7 +66,7 @@ def dataset_id(server: RedisServer) -> str:
 def decided(worker: FeedWorker, token: str) -> str:
     """Return the first answer that is not 503: a line may be found broken at any question."""
     answers = iter(lambda: worker.reason(token), "")
-    return until(lambda: next(answers).replace("store_unavailable", ""), 5)
+    return until(lambda: next(answers).replace("store_unavailable", ""), 20)
 
 
 def assert_begun_anew(server: RedisServer, *workers: FeedWorker) -> None:
@@ -85,10 +86,16 @@ def assert_same_as_before(server: RedisServer, *workers: FeedWorker) -> None:
     assert DATASET == dataset_id(server)
 
 
+def flush(client: Any, command: str = "FLUSHALL") -> None:
+    """Empty Redis, which answers before it announces that; whatever it says next comes after."""
+    client.execute_command(command)
+    client.ping()
+
+
 def follow(primary: RedisServer, replica: RedisServer) -> None:
     with replica.client() as client:
         client.replicaof("127.0.0.1", str(primary.port))
-        until(lambda: client.info("replication")["master_link_status"] == "up")
+        until(lambda: client.info("replication")["master_link_status"] == "up", 30)
         until(lambda: client.hget("dataset", "id") == DATASET)
 
 
