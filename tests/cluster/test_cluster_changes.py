@@ -7,7 +7,7 @@ from redis.crc import key_slot
 
 import redis
 from app.errors import StoreUnavailable
-from tests.cluster.redis_cluster import RedisCluster
+from tests.cluster.redis_cluster import CALM_MS, RedisCluster
 from tests.cluster.worker import ClusterWorker
 from tests.processes import until
 from tests.store.feed_harness import NOW, jti_of, token_of
@@ -80,7 +80,8 @@ def test_revocation_by_a_replica_that_has_just_taken_over_counts_at_once(
             for name in names:
                 client.set(key_of(name), "x")
                 assert worker.reason(token_of(name)) in {"revoked", "store_unavailable"}
-        until(cluster.is_well, timeout_s=20)
+        cluster.be_patient(CALM_MS)
+        until(cluster.is_well, timeout_s=60)
         assert {"revoked"} == {worker.reason(token_of(name)) for name in names}
 
 

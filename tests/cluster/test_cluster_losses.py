@@ -13,6 +13,7 @@ from tests.cluster.worker import ClusterWorker
 from tests.processes import until
 from tests.service import DATASET, client_fields
 from tests.store.feed_harness import jti_of, token_of
+from tests.store.tide_harness import flush
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,8 @@ def put_client_back(cluster: RedisCluster) -> None:
 
 def empty_live(cluster: RedisCluster, port: int, _: Path) -> None:
     """FLUSHALL, while everybody listens."""
-    cluster.run(port, "FLUSHALL")
+    with cluster.client(port) as client:
+        flush(client)
 
 
 def put_older_files_back(cluster: RedisCluster, port: int, older: Path) -> None:
@@ -55,7 +57,7 @@ def put_older_files_back(cluster: RedisCluster, port: int, older: Path) -> None:
     shutil.rmtree(folder)
     shutil.copytree(older, folder)
     cluster.start(port)
-    until(lambda: "cluster_state:ok" in cluster.run(port, "CLUSTER", "INFO"), timeout_s=20)
+    until(lambda: "cluster_state:ok" in cluster.run(port, "CLUSTER", "INFO"), timeout_s=60)
 
 
 @pytest.mark.parametrize("lose", [empty_live, put_older_files_back])
@@ -96,13 +98,13 @@ def wait_for(cluster: RedisCluster, port: int, replica: int) -> None:
     cluster.kill(port)
     cluster.thaw(replica)
     cluster.be_patient(QUICK_MS)
-    until(lambda: cluster.is_primary(replica), timeout_s=20, what="the replica takes over")
+    until(lambda: cluster.is_primary(replica), timeout_s=60, what="the replica takes over")
 
 
 def test_what_a_replica_lacks_is_made_again_when_it_takes_over(cluster: RedisCluster) -> None:
     """A token revoked, one spent: who has heard of it knows, so no other token dies of it."""
     dead, alive, port = elsewhere(cluster)
-    with ClusterWorker(cluster.url, timeout_s=0.5, heartbeat_s=0.1) as worker:
+    with ClusterWorker(cluster.url, timeout_s=2, heartbeat_s=0.1) as worker:
         worker.warm(token_of(dead), token_of(alive))
         jti = next(
             jti
@@ -110,12 +112,12 @@ def test_what_a_replica_lacks_is_made_again_when_it_takes_over(cluster: RedisClu
             if cluster.owner_of_slot(key_slot(f"ott:{jti}".encode())) == port
         )
         worker.store.arm(jti, 4_000_000_000)
-        until(worker.knows_all)
+        until(worker.knows_all, 30)
         replica = take_over_behind(cluster, port, "SET", f"revoked:{jti_of(dead)}", "x")
         assert "revoked" == worker.reason(token_of(dead))
         assert "ok" == worker.store.spend(jti, "first")
         wait_for(cluster, port, replica)
-        until(lambda: worker.reason(token_of(alive)) == "ok", timeout_s=20)
+        until(lambda: worker.reason(token_of(alive)) == "ok", timeout_s=60)
         assert "revoked" == worker.reason(token_of(dead))
         assert "spent" == worker.store.spend(jti, "second")
     assert "again" == cluster.do("GET", f"revoked:{jti_of(dead)}")
@@ -135,6 +137,6 @@ def test_shard_that_is_restarted_with_its_files_has_lost_nothing(
             worker.line.confirm_changes()
         cluster.kill(port)
         cluster.start(port)
-        until(lambda: worker.reason(token_of(alive)) == "ok", timeout_s=20)
+        until(lambda: worker.reason(token_of(alive)) == "ok", timeout_s=60)
         assert "revoked" == worker.reason(token_of(dead))
     assert DATASET == dataset_of(cluster)
