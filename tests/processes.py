@@ -51,6 +51,12 @@ def kill(pid: int) -> None:
     until(lambda: not is_alive(pid), what=f"{pid} dies")
 
 
+def listens(path: Path) -> bool:
+    """Tell whether anybody takes connections at a unix socket; its file is there before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def redis_on_a_socket() -> Iterator[Path]:
     """Start a Redis in a folder of its own, yield its unix socket, and kill it in the end."""
@@ -59,7 +65,7 @@ def redis_on_a_socket() -> Iterator[Path]:
         command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as process:
             try:
-                until(path.exists, what="redis-server listens")
+                until(lambda: listens(path), what="redis-server listens")
                 yield path
             finally:
                 process.kill()

@@ -106,11 +106,11 @@ def test_what_the_image_copies_is_enough_to_serve(image: tuple[Path, dict[str, s
         return subprocess.run(probe, env=environ, capture_output=True, check=False).returncode
 
     try:
-        until(lambda: status("/health/live") == 0, 30, "it serves")
+        until(lambda: status("/health/live") == 0, 60, "it serves")
         assert 1 == status("/health/ready")
     finally:
         app.terminate()
-        app.wait(20)
+        app.wait(60)
     assert 1 == status("/health/live")
 
 

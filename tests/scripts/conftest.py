@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import redis
+from tests.processes import listens
 from tests.scripts.ops import Ops
 from tests.stack import free_port, until
 
@@ -30,11 +31,11 @@ def redis_socket(redis_port: int) -> Iterator[Path]:
             command += [f"--{name}", str(value)]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            until(socket.exists, what="redis-server listens")
+            until(lambda: listens(socket), what="redis-server listens")
             yield socket
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            server.wait(timeout=60)
 
 
 @pytest.fixture

@@ -34,7 +34,12 @@ class Ops:
         }
 
     def run(
-        self, script: str, *words: str | bytes, stdin: str = "", env: dict[str, str] | None = None
+        self,
+        script: str,
+        *words: str | bytes,
+        stdin: str = "",
+        env: dict[str, str] | None = None,
+        timeout_s: float = 100,
     ) -> Finished:
         """Run a script to its end, with no terminal."""
         return subprocess.run(
@@ -44,7 +49,7 @@ class Ops:
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
-            timeout=60,
+            timeout=timeout_s,
             check=False,
         )
 
@@ -115,7 +120,7 @@ def answer_on_terminal(ops: Ops, answer: str, *command: str) -> tuple[int, str]:
             env=ops.env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
     finally:

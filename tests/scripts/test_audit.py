@@ -120,7 +120,7 @@ class Follower:
     def __exit__(self, *_: object) -> None:
         # As Ctrl-C does: the shell and the redis-cli that it waits for.
         os.killpg(self.process.pid, signal.SIGINT)
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         until(lambda: not self.waiting(), what="redis-cli is gone")
 
     def waiting(self) -> list[str]:

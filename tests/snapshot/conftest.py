@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import redis
-from tests.processes import until
+from tests.processes import listens, until
 from tests.snapshot.vault import Vault
 from tests.stack import free_port
 
@@ -24,7 +24,7 @@ def redis_place() -> Iterator[tuple[Path, int]]:
         command += ["--unixsocket", str(socket), "--dir", folder]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
             try:
-                until(socket.exists, what="redis-server listens")
+                until(lambda: listens(socket), what="redis-server listens")
                 yield socket, port
             finally:
                 server.kill()

@@ -12,6 +12,7 @@ import pytest
 from tests.processes import kill, until
 from tests.snapshot.postgres import waiting
 from tests.stack import ROOT, Credentials, Stack
+from tests.store.tide_harness import flush
 from tests.wire import ask, request
 
 
@@ -61,7 +62,7 @@ def test_lost_data_is_restored(stack: Stack, orders: Credentials) -> None:
     stack.script("snapshot")
     shown = json.loads(stack.script("client", "show", "orders", "--json").stdout)
 
-    stack.redis.flushall()
+    flush(stack.redis)
     assert 401 == mint_status(stack, orders)
     stack.script("restore")
 
@@ -102,7 +103,7 @@ def test_restore_that_is_killed_shuts_the_gateway_until_one_has_ended(
         process = restore(stack, "--force", "--yes")
         until(lambda: waiting(database) == 1, timeout_s=60, what="restore waits for clients")
         kill(process.pid)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     answer = stack.call("/demo/read", warm)
     assert (503, True) == (answer.status, bool(answer.header("Retry-After")))
     assert 503 == mint_status(stack, orders)
@@ -136,22 +137,26 @@ def test_under_load_a_token_is_good_then_undecided_then_dead(
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        until(lambda: seen["mint"], 60, "the load has begun")
+        until(lambda: seen["mint"] and 200 in seen["alive"], 60, "the load has begun")
+        began = len(seen["alive"])
         stack.script("restore", "--force", "--yes")
-        count = len(seen["mint"])
-        until(lambda: len(seen["mint"]) > count + 3, 60, "the load goes on")
+        ended, count = len(seen["alive"]), len(seen["mint"])
+        until(lambda: 200 in seen["mint"][count + 3 :], 60, "the load goes on")
     finally:
         is_over.set()
         thread.join()
     assert {401, 503} >= set(seen["revoked"])
+    # Before and after the restore a busy machine may answer 503 too, and that is no step.
+    before, during, after = seen["alive"][:began], seen["alive"][began:ended], seen["alive"][ended:]
+    assert {200, 503} >= set(before)
     order = {200: 0, 503: 1, 401: 2}
-    steps = [order[status] for status in seen["alive"]]
+    steps = [order[status] for status in during]
     assert steps == sorted(steps)
-    assert (0, 2) == (steps[0], steps[-1])
-    assert 200 == seen["mint"][-1]
+    assert {401} == set(after[1:]) - {503}
     assert {200, 503} >= set(seen["mint"])
 
 
+@pytest.mark.timeout(300)
 def test_drill_in_the_docs_works_as_pasted(stack: Stack, orders: Credentials) -> None:
     """A second gateway gets the newest snapshot, and the client mints there."""
     stack.script("snapshot")
@@ -173,7 +178,7 @@ def test_drill_in_the_docs_works_as_pasted(stack: Stack, orders: Credentials) ->
         done = subprocess.run(
             ["bash", "-ec", lines],
             cwd=ROOT, env=drill.environ(WORKERS="1", **known), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=100, check=False,
+            capture_output=True, text=True, timeout=250, check=False,
         )  # fmt: skip
     finally:
         if drill.run_dir.exists():
