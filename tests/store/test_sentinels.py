@@ -161,22 +161,37 @@ def test_answer_of_a_replica_that_it_takes_no_changes_ends_the_line(
 def test_one_sentinel_that_answers_is_enough(
     servers: list[RedisServer],
     sentinels: list[CannedRedis],
-    line: Line,
     silence: Callable[[list[str]], Reply],
 ) -> None:
     """Those that do not answer are asked again later, and until then cost no request anything."""
+    clock = Clock(100.0)
+
+    def reply(command: list[str]) -> Reply:
+        if silence is silent:
+            clock.now += TIMEOUT_S / 3
+        return silence(command)
+
+    def logins() -> list[int]:
+        return [sum(command[0] == "HELLO" for command in one.asked) for one in sentinels[:2]]
+
     for sentinel in sentinels[:2]:
-        sentinel.reply = silence
+        sentinel.reply = reply
     sentinels[2].reply = naming(servers[0].port)
-    until(lambda: port_asked(line) == servers[0].port)
-    took_s, began_first = [], time.monotonic()
-    for _ in range(12):
-        wait_a_heartbeat()
-        began = time.monotonic()
-        assert servers[0].port == port_asked(line)
-        took_s.append(time.monotonic() - began)
-    rounds = (time.monotonic() - began_first) / (SHUNNED_S + TIMEOUT_S / 3)
-    assert sum(one > TIMEOUT_S / 3 for one in took_s) <= 2 + rounds, took_s
+    with closing(line_by(sentinels, monotonic=clock)) as line:
+
+        def is_answered() -> bool:
+            clock.now += 0.03
+            return port_asked(line) == servers[0].port
+
+        until(is_answered)
+        clock.now += SHUNNED_S
+        assert is_answered()
+        before = logins()
+        assert [True] * 12 == [is_answered() for _ in range(12)]
+        assert before == logins()
+        clock.now += SHUNNED_S
+        assert is_answered()
+        assert [count + 1 for count in before] == logins()
 
 
 def test_no_sentinel_is_no_answer_within_the_bound(line: Line) -> None:
