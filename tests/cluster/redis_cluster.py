@@ -164,17 +164,26 @@ class RedisCluster:
         return self.owner_of_slot(key_slot(key.encode()))
 
     def owner_of_slot(self, slot: int) -> int:
-        """Return the node that owns a slot, by its own account."""
-        for port in self.alive():
-            with contextlib.suppress(redis.ConnectionError):
-                if any(first <= slot <= last for first, last in self.node(port).slots):
-                    return port
-        raise AssertionError(f"nobody owns {slot}")
+        """Return the node that owns a slot, by its own account; wait while nobody does."""
+
+        def owner() -> int | None:
+            for port in self.alive():
+                with contextlib.suppress(redis.ConnectionError):
+                    if any(first <= slot <= last for first, last in self.node(port).slots):
+                        return port
+            return None
+
+        return until(owner, what=f"somebody owns {slot}")
 
     def replica_of(self, primary: int) -> int:
         """Return a node that replicates another one."""
         node_id = self.node(primary).node_id
-        return next(port for port in self.alive() if self.node(port).primary_id == node_id)
+        return until(
+            lambda: next(
+                (port for port in self.alive() if self.node(port).primary_id == node_id), None
+            ),
+            what=f"{primary} has a replica",
+        )
 
     def do(self, *command: str | int) -> Any:
         """Run a command, whose first word after the name is its key, where the key belongs."""

@@ -82,6 +82,8 @@ def test_revocation_by_a_replica_that_has_just_taken_over_counts_at_once(
                 assert worker.reason(token_of(name)) in {"revoked", "store_unavailable"}
         cluster.be_patient(CALM_MS)
         until(cluster.is_well, timeout_s=60)
+        first = token_of(names[0])
+        until(lambda token=first: worker.reason(token) != "store_unavailable")  # type: ignore[misc]
         assert {"revoked"} == {worker.reason(token_of(name)) for name in names}
 
 
