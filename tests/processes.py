@@ -15,7 +15,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(check: Callable[[], T | None], timeout_s: float = 10.0, what: str = "") -> T:
+def until(check: Callable[[], T | None], timeout_s: float = 30.0, what: str = "") -> T:
     """Return what `check` returns as soon as it is truthy; fail when that takes too long."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -33,6 +33,14 @@ def state_of(pid: int) -> str:
         return ""
 
 
+def name_of(pid: int) -> str:
+    """Return what a process calls itself, "" when there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip()
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     return state_of(pid) not in {"", "Z", "X"}
 
@@ -46,8 +54,9 @@ def children(pid: int) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    """SIGKILL a process, and wait until it is gone."""
-    os.kill(pid, signal.SIGKILL)
+    """SIGKILL a process that may have ended by itself, and wait until it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(pid), what=f"{pid} dies")
 
 
@@ -71,10 +80,18 @@ def redis_on_a_socket() -> Iterator[Path]:
                 process.kill()
 
 
+_GIVEN: set[int] = set()
+
+
 def free_port(lowest: int = 20_000) -> int:
-    """Return a port that nobody holds. Outgoing connections are given ports above 32,767."""
+    """Return a port that nobody holds, and never the same one twice.
+
+    Outgoing connections are given ports above 32,767.
+    """
     while True:
         port = random.randrange(lowest, lowest + 6_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port

@@ -12,8 +12,9 @@ from typing import Any
 
 import redis
 from tests.leaks import leaks
+from tests.patience import be_patient
 from tests.processes import children, free_port, is_alive, kill, state_of, until
-from tests.wire import Address, Answer, Connection, Headers, ask, form, request
+from tests.wire import PATIENCE_S, Address, Answer, Connection, Headers, ask, form, request
 
 Credentials = tuple[str, str]
 """A client id and its secret."""
@@ -35,7 +36,7 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("nginx", "demo", "app", "redis")
-PATIENT = {"REDIS_TIMEOUT_MS": "900"}
+PATIENT = {"REDIS_TIMEOUT_MS": "5000"}
 """A machine that stands still for a moment is no defect; tests of failing Redis use AS_SHIPPED."""
 AS_SHIPPED = {"REDIS_TIMEOUT_MS": "150"}
 _OURS = (
@@ -59,6 +60,8 @@ class Stack:
             **PATIENT,
             **changes,
         }
+        self._is_patient = "REDIS_TIMEOUT_MS" not in changes
+        self._patient_nginx = 0
         self.given: list[str] = []
         """Every token and every secret that it has handed out."""
 
@@ -67,7 +70,16 @@ class Stack:
     def start(self) -> "Stack":
         """Run `scripts/up`; also brings back what has been killed since, and only that."""
         self.printed = self.script("up").stdout
+        if self._is_patient:
+            self._be_patient()
         return self
+
+    def _be_patient(self) -> None:
+        """Have nginx wait as long for the app as the app does for Redis, and longer."""
+        be_patient(self.run_dir / "nginx")
+        if self._patient_nginx != self.pid("nginx"):
+            self.reload_nginx()
+            self._patient_nginx = self.pid("nginx")
 
     def stop(self) -> None:
         """End all of it and remove the folder."""
@@ -168,7 +180,7 @@ class Stack:
 
     # Talking to it
 
-    def connect(self, timeout_s: float = 10.0) -> Connection:
+    def connect(self, timeout_s: float = PATIENCE_S) -> Connection:
         """A connection to the public listener, to be kept."""
         return Connection(self.address, timeout_s)
 
@@ -179,7 +191,7 @@ class Stack:
         method: str = "GET",
         headers: Headers = (),
         body: bytes = b"",
-        timeout_s: float = 10.0,
+        timeout_s: float = PATIENCE_S,
     ) -> Answer:
         """Make one call on the public listener, over a connection of its own."""
         return ask(self.address, request(method, path, headers, body, token=token), timeout_s)
@@ -193,15 +205,30 @@ class Stack:
         return self.form(path, {"client_id": client[0], "client_secret": client[1], **fields})
 
     def mint(self, client: Credentials | None = None, path: str = "/token", **fields: str) -> str:
-        """Return a fresh access token, of the demo client when no other is named."""
-        answer = self.asked_by(client or self.demo, path, grant_type="client_credentials", **fields)
+        """Return a fresh access token, of the demo client when no other is named.
+
+        A busy machine may say 503 before; who wants to know it asks by `asked_by`.
+        """
+        fields = {"grant_type": "client_credentials", **fields}
+        answer = until(lambda: self._decided(client, path, fields), what=f"{path} is answered")
         assert answer.status == 200, answer.body
         self.given.append(answer.json()["access_token"])
         return self.given[-1]
 
     def revoke(self, token: str, client: Credentials | None = None) -> None:
-        """Revoke a token as its client, the demo client when no other is named."""
-        assert self.asked_by(client or self.demo, "/revoke", token=token).status == 200
+        """Revoke a token as its client, the demo client when no other is named.
+
+        A busy machine may say 503 before; who wants to know it asks by `asked_by`.
+        """
+        fields = {"token": token}
+        answer = until(lambda: self._decided(client, "/revoke", fields), what="it is revoked")
+        assert answer.status == 200, answer.body
+
+    def _decided(
+        self, client: Credentials | None, path: str, fields: dict[str, str]
+    ) -> Answer | None:
+        answer = self.asked_by(client or self.demo, path, **fields)
+        return None if answer.status == 503 and answer.header("Retry-After") else answer
 
     def client_create(self, client_id: str, scopes: str, **options: str) -> Credentials:
         """Register a client by scripts/client; options with `_` for `-`, such as ttl_s="1"."""

@@ -12,6 +12,9 @@ Address = str | tuple[str, int]
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
+PATIENCE_S = 60.0
+"""How long to wait for an answer, where a test does not ask how long it takes."""
+
 
 class Closed(ConnectionError):
     """The other side closed the connection before a whole answer had come."""
@@ -77,7 +80,7 @@ def form(target: str, fields: object, headers: Headers = ()) -> bytes:
 class Connection:
     """A connection that is kept until it is closed. `timeout_s` bounds each wait for bytes."""
 
-    def __init__(self, address: Address, timeout_s: float = 10.0) -> None:
+    def __init__(self, address: Address, timeout_s: float = PATIENCE_S) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(timeout_s)
@@ -143,6 +146,7 @@ class Connection:
 
     def is_closed(self) -> bool:
         """Tell whether the other side has closed it, without waiting."""
+        timeout_s = self.socket.gettimeout()
         self.socket.setblocking(False)
         try:
             return self.socket.recv(1, socket.MSG_PEEK) == b""
@@ -151,7 +155,7 @@ class Connection:
         except ConnectionError:
             return True
         finally:
-            self.socket.settimeout(10.0)
+            self.socket.settimeout(timeout_s)
 
     def close(self) -> None:
         self.socket.close()
@@ -163,7 +167,7 @@ class Connection:
         self.close()
 
 
-def ask(address: Address, data: bytes, timeout_s: float = 10.0) -> Answer:
+def ask(address: Address, data: bytes, timeout_s: float = PATIENCE_S) -> Answer:
     """Send one request over a connection of its own."""
     with Connection(address, timeout_s) as connection:
         return connection.ask(data)

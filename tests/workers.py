@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.processes import state_of, until
+from tests.processes import name_of, state_of, until
 from tests.stack import Stack
 from tests.wire import Answer, Connection, request
 
@@ -17,7 +17,7 @@ def connections_to_workers(stack: Stack) -> Iterator[dict[int, Connection]]:
     While a connection is made, all other workers stand still, so that only the one can accept it.
     """
     found: dict[int, Connection] = {}
-    pids = stack.workers()
+    pids = until(lambda: _serving(stack), what="every worker serves")
     try:
         for pid in pids:
             with _frozen([other for other in pids if other != pid]):
@@ -27,6 +27,12 @@ def connections_to_workers(stack: Stack) -> Iterator[dict[int, Connection]]:
     finally:
         for connection in found.values():
             connection.close()
+
+
+def _serving(stack: Stack) -> list[int] | None:
+    """Return the workers as soon as all of them say that they serve: one may be new."""
+    pids = stack.workers()
+    return pids if pids and all(name_of(pid) == "serving" for pid in pids) else None
 
 
 @contextmanager

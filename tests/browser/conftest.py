@@ -19,7 +19,7 @@ expect.set_options(timeout=WAIT_MS)
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy."""
-    with Stack(ADMIN_TOKEN=ADMIN_TOKEN) as stack:
+    with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="900") as stack:
         yield stack
 
 

@@ -27,7 +27,7 @@ def stack(redis_cluster: RedisCluster) -> Iterator[Stack]:
     for port in redis_cluster.ports:
         if redis_cluster.is_primary(port):
             redis_cluster.run(port, "FLUSHALL")
-    with Stack(REDIS_URL=redis_cluster.url) as stack:
+    with Stack(REDIS_URL=redis_cluster.url, REDIS_TIMEOUT_MS="900") as stack:
         yield stack
 
 

@@ -19,7 +19,7 @@ def doctor(run_dir: Path, *options: str, **environ: str) -> subprocess.Completed
         env={**kept, "PATH": path, "RUN_DIR": str(run_dir), **environ},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=110,
     )
 
 

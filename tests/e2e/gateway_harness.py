@@ -155,9 +155,9 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
             stderr=output, cwd=folder,
         )  # fmt: skip
     try:
-        until(lambda: is_open(port) or process.poll() is not None, 20)
+        until(lambda: is_open(port) or process.poll() is not None, 60)
         assert process.poll() is None, log.read_text()
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.recording_server import RecordingServer, reply
-from tests.processes import until
+from tests.patience import be_patient
+from tests.processes import free_port, until
+from tests.wire import PATIENCE_S
 
 SHIPPED = Path(__file__).parents[2] / "nginx"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
@@ -66,19 +68,6 @@ CONFIG = (
 }
 """
 )
-
-
-_GIVEN: set[int] = set()
-
-
-def free_port() -> int:
-    """Return a port that nobody holds, and never the same one twice."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = int(probe.getsockname()[1])
-        if port not in _GIVEN:
-            _GIVEN.add(port)
-            return port
 
 
 def is_open(port: int) -> bool:
@@ -152,7 +141,7 @@ class Caller:
     """One client connection, on which the test says every byte."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         if tls:
             self._socket = tls.wrap_socket(self._socket, server_hostname="gateway.example")
         self._stream = self._socket.makefile("rb")
@@ -216,8 +205,12 @@ def gateway(
     http: str = "",
     server: str = "",
     changed: Mapping[str, str] | None = None,
+    is_patient: bool = True,
 ) -> Iterator[Gateway]:
-    """Run CONFIG with `http` and `server` as further lines at these levels."""
+    """Run CONFIG with `http` and `server` as further lines at these levels.
+
+    A patient one waits longer than the shipped one for an answer: here others take the cores.
+    """
     port = free_port()
     folder = render(run_dir, port, free_port(), changed)
     config = CONFIG
@@ -230,6 +223,8 @@ def gateway(
     ):
         config = config.replace(f"<{name}>", value)
     (folder / "test.conf").write_text(config)
+    if is_patient:
+        be_patient(folder)
     app = RecordingServer(run_dir / "app.sock", lambda _: ALLOWED)
     upstream = RecordingServer(run_dir / "upstream.sock", lambda _: reply(200, body=b"up"))
     try:

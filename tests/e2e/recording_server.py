@@ -72,7 +72,7 @@ class RecordingServer:
 
     def hang(self, _request: Received) -> bytes:
         """An Answering that keeps nginx waiting until the server is closed."""
-        self.released.wait(20)
+        self.released.wait(60)
         return b""
 
     def _accept(self) -> None:

@@ -95,7 +95,7 @@ def probe(folder: Path, locations: Sequence[str]) -> Iterator[Probe]:
         yield Probe(folder / "sock")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _quoted(text: str) -> str:

@@ -157,7 +157,7 @@ def test_readme_works_as_pasted(accounts: AccountsStack, tmp_path: Path) -> None
     text = "\n".join(blocks("sh"))
     (tmp_path / "run").symlink_to(accounts.stack.run_dir)
     done = subprocess.run(
-        ["bash", "-eu"], input=text, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["bash", "-eu"], input=text, cwd=tmp_path, capture_output=True, text=True, timeout=110
     )
     assert not done.stderr, done.stderr
     for found in ('"balance_cents": 3800', "insufficient_scope", '"balance_cents": 3000'):

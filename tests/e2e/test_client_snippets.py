@@ -58,7 +58,7 @@ def run(command: list[str], text: str, folder: Path, **environ: str) -> str:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
     )
     assert ("", 0) == (done.stderr, done.returncode)
     return done.stdout

@@ -7,7 +7,8 @@ import pytest
 
 from tests.e2e.doctor_faults import CONF, FAULTS, SERVER, Fault
 from tests.e2e.doctor_runs import doctor, found
-from tests.e2e.nginx_harness import free_port, make_certificate, render
+from tests.e2e.nginx_harness import make_certificate, render
+from tests.processes import free_port
 
 
 def plant(run_dir: Path, fault: Fault) -> None:

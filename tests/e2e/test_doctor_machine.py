@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 
 from tests.e2e.doctor_runs import doctor, found
-from tests.e2e.nginx_harness import free_port, render
-from tests.processes import until
+from tests.e2e.nginx_harness import render
+from tests.processes import free_port, until
 
 DURABLE = {"appendonly": "yes", "maxmemory": "64mb", "maxmemory-policy": "noeviction"}
 
@@ -35,9 +35,11 @@ def redis_with(run_dir: Path, **settings: str) -> Iterator[Path]:
     place = ["--port", "0", "--unixsocket", str(path), "--dir", str(run_dir), "--save", ""]
     command = ["redis-server", *place, *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        until(lambda: _answers(path))
-        yield path
-        process.terminate()
+        try:
+            until(lambda: _answers(path))
+            yield path
+        finally:
+            process.terminate()
 
 
 def _answers(path: Path) -> bool:

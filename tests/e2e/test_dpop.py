@@ -38,7 +38,7 @@ def seen(stack: Stack) -> dict[str, Any]:
         input=json.dumps(task),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
     )
     assert not done.stderr, done.stderr
     outcome: dict[str, Any] = json.loads(done.stdout)

@@ -229,7 +229,7 @@ def test_printed_lines_work_as_pasted(stack: Stack) -> None:
     """What `make up` prints mints a token and calls a protected route."""
     lines = [line.strip() for line in stack.printed.splitlines() if "curl -s" in line]
     done = subprocess.run(
-        ["sh", "-c", "\n".join(lines)], capture_output=True, text=True, timeout=20, check=True
+        ["sh", "-c", "\n".join(lines)], capture_output=True, text=True, timeout=110, check=True
     )
     token, echo = done.stdout.splitlines()
     assert ("demo", "/demo/read") == (read(token).client_id, json.loads(echo)["path"])

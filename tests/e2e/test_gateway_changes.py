@@ -187,11 +187,15 @@ def test_route_is_in_force_at_once(
 def test_rate_is_shared_by_all_workers(stack: Stack, workers: dict[int, Connection]) -> None:
     """A client's allowance is its own, however many workers it meets."""
     hasty = stack.client_create("shared-rate", "demo:read", rate_per_s="10")
-    token = stack.mint(hasty)
-    reasons = [reason for _ in range(12) for reason in decided(workers, token)]
+    asked, began = validate(stack.mint(hasty)) * 50, time.monotonic()
+    for connection in workers.values():
+        connection.send(asked)
+    answers = [connection.receive() for connection in workers.values() for _ in range(50)]
+    took_s = time.monotonic() - began
     stack.script("client", "delete", "shared-rate", "--yes")
+    reasons = [answer.header("X-Auth-Reason") for answer in answers]
     assert {"ok", "rate_limited"} == set(reasons)
-    assert 10 <= reasons.count("ok") <= 15
+    assert 10 <= reasons.count("ok") <= 10 + 10 * took_s + 1
 
 
 def test_rate_over_all_workers_is_kept_within_a_tenth(
@@ -201,13 +205,17 @@ def test_rate_over_all_workers_is_kept_within_a_tenth(
     rate_per_s, at_once = 500, 25
     steady = stack.client_create("steady", "demo:read", rate_per_s=str(rate_per_s))
     asked = validate(stack.mint(steady)) * at_once
-    allowed, began = 0, time.monotonic()
-    while time.monotonic() - began < 3:
+    allowed, asked_s = 0, 0.0
+    began = now = time.monotonic()
+    while asked_s < 3:
         for connection in workers.values():
             connection.send(asked)
         for connection in workers.values():
             answers = [connection.receive() for _ in range(at_once)]
             allowed += sum(answer.status == 204 for answer in answers)
-    expected = rate_per_s * (1 + time.monotonic() - began)
+        before, now = now, time.monotonic()
+        # When the machine stands still, what a second does not hold is lost to the client.
+        asked_s += min(now - before, 0.9)
     stack.script("client", "delete", "steady", "--yes")
-    assert 0.9 * expected <= allowed <= 1.1 * expected
+    assert 0.9 * rate_per_s * (1 + asked_s) <= allowed
+    assert allowed <= 1.1 * rate_per_s * (1 + now - began)

@@ -57,7 +57,7 @@ def type_errors(resources: list[Any], folder: Path) -> str:
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "resources.ts").write_text("\n".join(lines))
     command = [str(NODE), str(PACKAGES / "typescript" / "bin" / "tsc"), *TSC, "resources.ts"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110)
     return done.stdout + done.stderr
 
 

@@ -165,6 +165,7 @@ def test_connections_to_the_app_are_reused_whatever_it_answers(stack: Stack) -> 
             statuses |= {caller.receive().status for caller in callers}
         for caller in callers:
             caller.close()
-        assert {200, 401, 403} == statuses
+        # On a busy machine some have waited for too long: 503 of the app, a reason more to refuse.
+        assert {200, 401, 403} == statuses - {503}
         assert 1 <= relay.accepted <= CALLERS
     stack.reload_nginx()

@@ -100,13 +100,21 @@ def test_scheme_is_case_insensitive_and_the_only_one(stack: Stack) -> None:
 def test_token_lives_until_its_exp_and_not_a_second_longer(stack: Stack) -> None:
     """A warm token dies by the clock alone."""
     client = stack.client_create("brief", "demo:read", ttl_s="2")
-    token = stack.mint(client)
-    exp = read(token).exp
     with Connection(stack.ops_address) as connection:
-        while time.time() < exp - 0.2:
-            assert 204 == connection.ask(request("GET", "/validate", token=token)).status
-        until(lambda: time.time() >= exp)
-        assert (401, "expired") == reason(connection.ask(request("GET", "/validate", token=token)))
+
+        def asked_again(token: str) -> Answer:
+            return connection.ask(request("GET", "/validate", token=token))
+
+        def warm() -> str | None:
+            token = stack.mint(client)
+            return token if asked_again(token).status == 204 else None
+
+        token = until(warm, what="a token that has not ended before it is asked about")
+        answer = asked_again(token)
+        while time.time() < read(token).exp:
+            assert 204 == answer.status
+            answer = asked_again(token)
+        assert (401, "expired") == reason(asked_again(token))
     stack.script("client", "delete", "brief", "--yes")
 
 
@@ -130,6 +138,8 @@ def test_client_over_its_rate_waits_as_long_as_it_is_told(stack: Stack) -> None:
     token = stack.mint(client)
     began = time.monotonic()
     answers = [asked(stack, token) for _ in range(12)]
+    while answers[-1].status == 204 and time.monotonic() < began + 60:
+        answers.append(asked(stack, token))
     allowed = sum(answer.status == 204 for answer in answers)
     took_s = time.monotonic() - began
     assert 5 <= allowed <= 5 + 5 * took_s + 1
@@ -208,8 +218,11 @@ def test_validate_is_not_on_the_public_listener(stack: Stack) -> None:
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 def test_health_of_the_ops_listener(stack: Stack, path: str) -> None:
     """Alive, and each dependency by name."""
-    answer = ask(stack.ops_address, request("GET", path))
-    assert (200, "ok") == (answer.status, answer.json()["status"])
+    asked_for = request("GET", path)
+    answer = until(
+        lambda: found if (found := ask(stack.ops_address, asked_for)).status == 200 else None
+    )
+    assert "ok" == answer.json()["status"]
     if path == "/health/ready":
         assert {"redis": "ok", "feed": "ok"}.items() <= answer.json()["dependencies"].items()
 

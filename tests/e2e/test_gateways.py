@@ -102,7 +102,7 @@ def at_once(front: Front, data: bytes) -> Counter[int]:
     statuses: list[int] = []
 
     def run() -> None:
-        statuses.append(ask(front.address, data, 60).status)
+        statuses.append(ask(front.address, data).status)
 
     threads = [threading.Thread(target=run) for _ in range(30)]
     for thread in threads:

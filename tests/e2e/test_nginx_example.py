@@ -16,13 +16,13 @@ from tests.e2e.nginx_harness import (
     SHIPPED,
     Caller,
     Gateway,
-    free_port,
     make_certificate,
     render,
     running,
 )
 from tests.e2e.recording_server import RecordingServer, reply
-from tests.processes import until
+from tests.patience import be_patient
+from tests.processes import free_port, until
 
 
 @contextmanager
@@ -30,9 +30,10 @@ def shipped(run_dir: Path, listener: str) -> Iterator[Gateway]:
     """The shipped configuration, and one of its two listeners to call."""
     ports = {"public": free_port(), "ops": free_port()}
     config = render(run_dir, ports["public"], ports["ops"]) / "nginx.conf"
+    be_patient(config.parent)
     app = RecordingServer(run_dir / "app.sock", lambda _: ALLOWED)
     demo = RecordingServer(run_dir / "demo.sock", lambda _: reply(200, body=b"{}"))
-    with running(config, ports["public"]):
+    with running(config, ports[listener]):
         yield Gateway(run_dir, ports[listener], app, demo)
     app.close()
     demo.close()
@@ -110,7 +111,7 @@ def test_access_log_has_a_line_soon(public: Gateway) -> None:
     """The buffered log is flushed before anybody starts to wonder."""
     public.call("GET /demo/read HTTP/1.1")
     log = public.run_dir / "log" / "access.json"
-    until(lambda: "/demo/read" in log.read_text(), timeout_s=3.0)
+    until(lambda: "/demo/read" in log.read_text(), what="a line that fills no buffer is written")
     assert "alice" == json.loads(log.read_text().splitlines()[-1])["client_id"]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from tests.e2e.nginx_harness import Gateway, free_port, gateway
+from tests.e2e.nginx_harness import Gateway, gateway
 from tests.e2e.recording_server import reply
 from tests.e2e.test_nginx_identity import IDENTITY, spellings
-from tests.processes import until
+from tests.processes import free_port, until
 
 READ, WRITE, OTHER = "/orders.Orders/Read", "/orders.Orders/Write", "/other.Other/Read"
 

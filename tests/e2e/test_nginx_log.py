@@ -38,9 +38,10 @@ def test_allowed_call_is_logged_with_who_and_how_long(front: Gateway) -> None:
         "upstream_status": "200",
     }.items() <= logged.items()
     assert front.app.received[0].one("X-Request-ID") == logged["request_id"]
-    assert 0 <= float(logged["auth_time_s"]) < 1
-    assert 0 <= float(logged["upstream_time_s"]) < 1
-    assert 0 <= logged["request_time_s"] < 1
+    # Seconds, not milliseconds, however busy the machine is.
+    assert 0 <= float(logged["auth_time_s"]) < 60
+    assert 0 <= float(logged["upstream_time_s"]) < 60
+    assert 0 <= logged["request_time_s"] < 60
     assert logged["time"].startswith("20")
     assert logged["bytes_sent"] > 0
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.nginx_harness import Caller, Gateway, free_port, gateway, make_certificate
+from tests.e2e.nginx_harness import Caller, Gateway, gateway, make_certificate
 from tests.e2e.recording_server import reply
+from tests.processes import free_port
 
 READ = "GET /orders/1 HTTP/1.1"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.nginx_harness import Gateway, free_port, gateway
+from tests.e2e.nginx_harness import Gateway, gateway
 from tests.e2e.recording_server import reply
+from tests.processes import free_port
 
 NAMES = {"x-required-scope", "x-original-method", "x-original-uri", "x-request-id"}
 

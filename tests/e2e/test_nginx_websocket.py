@@ -11,8 +11,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
-from tests.e2e.nginx_harness import Gateway, free_port, gateway
+from tests.e2e.nginx_harness import Gateway, gateway
 from tests.e2e.recording_server import reply
+from tests.processes import free_port
 
 CHALLENGE = 'Bearer realm="orders"'
 

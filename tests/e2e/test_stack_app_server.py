@@ -88,4 +88,4 @@ def test_idle_worker_heeds_a_signal_after_a_request_for_another_protocol() -> No
         assert 400 == refused.status
         time.sleep(2.5)  # longer than the worker's clock takes to strike twice
         os.kill(worker, signal.SIGTERM)
-        until(lambda: not is_alive(worker), 25, what="the worker ends")
+        until(lambda: not is_alive(worker), 60, what="the worker ends")

@@ -15,7 +15,11 @@ def family(stack: Stack) -> list[int]:
 
 def run_down(stack: Stack) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "scripts" / "down"], env=stack.environ(), capture_output=True, text=True, timeout=60
+        [ROOT / "scripts" / "down"],
+        env=stack.environ(),
+        capture_output=True,
+        text=True,
+        timeout=110,
     )
 
 
@@ -64,9 +68,10 @@ def test_neighbour_keeps_running() -> None:
     """Two stacks run side by side; `down` of one leaves the other, however alike their names."""
     with Stack() as first:
         beside = Path(f"{first.run_dir}2")
-        with Stack(RUN_DIR=str(beside)) as second:
-            second.run_dir.rmdir()
-            second.run_dir = beside
+        second = Stack(RUN_DIR=str(beside))
+        second.run_dir.rmdir()
+        second.run_dir = beside
+        with second:
             assert 200 == first.call("/demo/read", token=first.mint()).status
             assert 200 == second.call("/demo/read", token=second.mint()).status
             processes = family(second)

@@ -118,7 +118,7 @@ def test_app_may_subscribe_to_revocations(stack: Stack) -> None:
     socket, password = stack.run_dir / "redis.sock", stack.settings("redis.env")["APP_PASSWORD"]
     commands = f"HELLO 3 AUTH app {password}\nCLIENT TRACKING ON BCAST PREFIX revoked:\n"
     done = subprocess.run(
-        ["redis-cli", "-s", socket], input=commands, capture_output=True, text=True, timeout=10
+        ["redis-cli", "-s", socket], input=commands, capture_output=True, text=True, timeout=110
     )
     assert "OK" == done.stdout.split()[-1]
 

@@ -1,5 +1,6 @@
 """make up: what it starts and prints, what a second one does, and what it refuses."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -29,7 +30,7 @@ def run_up(stack: Stack, **changes: str) -> subprocess.CompletedProcess[str]:
         env=stack.environ(**changes),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
     )
 
 
@@ -42,7 +43,7 @@ def pasted(stack: Stack, shell: str) -> str:
     lines = [line for line in stack.printed.splitlines() if "curl " in line]
     assert 2 == len(lines)
     done = subprocess.run(
-        [shell, "-c", "\n".join(lines)], cwd="/", capture_output=True, text=True, timeout=20
+        [shell, "-c", "\n".join(lines)], cwd="/", capture_output=True, text=True, timeout=110
     )
     return done.stdout
 
@@ -147,7 +148,7 @@ def test_two_at_once_wait_for_each_other(own: Stack) -> None:
         )
         for _ in range(2)
     ]
-    printed = [one.communicate(timeout=60)[0] for one in both]
+    printed = [one.communicate(timeout=200)[0] for one in both]
     assert [0, 0] == [one.returncode for one in both]
     assert printed == [own.printed] * 2
     assert works(own)
@@ -171,17 +172,23 @@ def test_taken_port_is_named_and_nothing_is_started() -> None:
 def test_interrupted_up_leaves_nothing_that_down_misses() -> None:
     """Ctrl-C midway: no traceback, and `down` stops what had been started by then."""
     stack = Stack()
-    with subprocess.Popen(
-        [ROOT / "scripts" / "up"],
-        env=stack.environ(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    ) as up:
-        until((stack.run_dir / "redis.pid").exists, what="the first pid file")
+    (stack.run_dir / "lock").touch()
+    (stack.run_dir / "metrics").mkdir()
+    with (
+        (stack.run_dir / "metrics" / "lock").open("w") as lock,
+        subprocess.Popen(
+            [ROOT / "scripts" / "up"],
+            env=stack.environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        ) as up,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)  # for which the app's workers wait, and `up` for them
+        until((stack.run_dir / "app.pid").exists, what="the pid file of the app")
         os.killpg(up.pid, signal.SIGINT)
-        errors = up.communicate(timeout=30)[1]
+        errors = up.communicate(timeout=110)[1]
     started = [int(path.read_text()) for path in stack.run_dir.glob("*.pid")]
     stack.stop()
     assert [] == [pid for pid in started if is_alive(pid)]

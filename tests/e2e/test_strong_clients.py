@@ -21,7 +21,7 @@ from requests_oauth2client import (
     UnknownTokenEndpointError,
 )
 
-from tests.e2e.nginx_harness import BEGINNING, USER, Caller, free_port, render, running
+from tests.e2e.nginx_harness import BEGINNING, USER, Caller, render, running
 from tests.identities import (
     Identity,
     dn,
@@ -32,7 +32,8 @@ from tests.identities import (
     private_pem,
     public_jwk,
 )
-from tests.processes import until
+from tests.patience import be_patient
+from tests.processes import free_port, until
 from tests.stack import Stack
 from tests.wire import ask, request
 from tests.workers import ask_all, connections_to_workers, validate
@@ -126,6 +127,7 @@ def nginx(stack: Stack, folder: Path, port: int) -> AbstractContextManager[Any]:
     }
     target = render(folder, port, free_port(), changed) / "test.conf"
     target.write_text(CONFIG.replace("<user>", USER).replace("<run>", str(folder)))
+    be_patient(target.parent)
     return running(target, port)
 
 

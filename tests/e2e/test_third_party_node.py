@@ -48,7 +48,7 @@ def run(library: str, method: str, registration: Registration) -> Outcome:
         input=json.dumps(task),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=110,
     )
     assert not done.stderr, done.stderr
     assert 0 == done.returncode
