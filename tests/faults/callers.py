@@ -10,7 +10,7 @@ from tests.stack import Credentials, Stack
 from tests.wire import Address, ask, form, request
 
 CALLERS = 3
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Load:
@@ -37,7 +37,7 @@ class Load:
     def wait_for(self, count: int) -> None:
         """Wait until so many further answers have come."""
         seen = sum(self.statuses.values())
-        until(lambda: sum(self.statuses.values()) >= seen + count, 20, f"{count} answers")
+        until(lambda: sum(self.statuses.values()) >= seen + count, 60, f"{count} answers")
 
     def _run(self) -> None:
         token = self._ask("mint", self._form("/token", grant_type="client_credentials"))

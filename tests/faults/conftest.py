@@ -9,5 +9,12 @@ from tests.stack import AS_SHIPPED, Stack
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
+    with Stack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Stack]:
+    """For tests of how long it waits."""
     with Stack(**AS_SHIPPED) as stack:
         yield stack

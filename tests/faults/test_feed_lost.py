@@ -106,7 +106,7 @@ def test_restart_without_its_data_revives_nothing(server: RedisServer, worker: F
 def test_worker_is_back_within_half_a_second(server: RedisServer, worker: FeedWorker) -> None:
     """Measured while it is asked without pause, from when Redis answers others again."""
     took_s = []
-    for _ in range(3):
+    for _ in range(5):
         server.kill()
         assert "store_unavailable" == worker.reason(TOKEN)
         server.start()
@@ -133,7 +133,7 @@ def test_dead_redis_costs_next_to_nothing(server: RedisServer, worker: FeedWorke
     server.kill()
     spent: list[float] = []
     until_s = time.monotonic() + 1
-    while time.monotonic() < until_s:
+    while time.monotonic() < until_s or len(spent) < 1000:
         began = time.perf_counter()
         with pytest.raises(StoreUnavailable):
             worker.memory.token(TOKEN, NOW)
@@ -153,5 +153,5 @@ def test_worker_whose_line_redis_cut_for_being_slow_believes_nothing(
     for number in range(100):
         client.mset({f"revoked:{number:03}{other:090}": "x" for other in range(100)})
     client.set(KEY, "x")
-    assert lines - 1 == int(client.info("clients")["connected_clients"])
+    until(lambda: lines - 1 == int(client.info("clients")["connected_clients"]))
     assert "revoked" == worker.reason(TOKEN)

@@ -9,6 +9,11 @@ from tests.faults.watch import BOUND_S, Watch, assert_in_time
 from tests.stack import Stack, until
 
 
+@pytest.fixture(scope="module")
+def stack(shipped: Stack) -> Stack:
+    return shipped
+
+
 def kill(stack: Stack) -> None:
     stack.kill("redis")
 

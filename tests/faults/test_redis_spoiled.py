@@ -12,6 +12,11 @@ from tests.workers import ask_all, connections_to_workers, validate
 
 
 @pytest.fixture(scope="module")
+def stack(shipped: Stack) -> Stack:
+    return shipped
+
+
+@pytest.fixture(scope="module")
 def relay(stack: Stack) -> Iterator[Relay]:
     """A relay between the app and Redis. The owner's connection does not go through it."""
     owner = stack.redis

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 
 from tests.faults.callers import Load, check, check_unserved
 from tests.stack import Stack, until
-from tests.wire import ask, request
+from tests.wire import Connection, ask, request
 from tests.workers import connections_to_workers
 
 HEALTH = request("GET", "/health")
 SLOW_START_S = 3
 """Longer than an old worker would go on by itself: it lingers, and then accepts nobody."""
+
+SILENT_S = 1.9
 
 
 def by_signal(stack: Stack) -> None:
@@ -50,7 +52,7 @@ def test_old_workers_serve_until_new_ones_do(stack: Stack) -> None:
     Then they hang up on nobody unsaid, and no new connection waits for them.
     """
     token = stack.mint()
-    old, closed = set(stack.workers()), set[int]()
+    old, closed, heard_at = set(stack.workers()), set[int](), dict[int, float]()
     # The silent ones keep them from leaving before a few seconds are over.
     with connections_to_workers(stack), connections_to_workers(stack) as kept:
         with starts_held_up(stack):
@@ -66,13 +68,25 @@ def test_old_workers_serve_until_new_ones_do(stack: Stack) -> None:
         def have_left() -> bool:
             assert 200 == ask(stack.app_address, HEALTH).status
             for pid in old - closed:
-                if kept[pid].ask(HEALTH).header("Connection") == "close":
+                if is_told_to_close(kept[pid], heard_at, pid):
                     closed.add(pid)
             return not old & set(stack.workers())
 
         until(have_left, 30, "the old ones leave")
         assert old == closed
     check_unserved(stack)
+
+
+def is_told_to_close(connection: Connection, heard_at: dict[int, float], pid: int) -> bool:
+    """Ask over it. Whoever has been silent for two seconds may be hung up on without a word."""
+    began = time.monotonic()
+    try:
+        answer = connection.ask(HEALTH)
+    except ConnectionError:
+        assert time.monotonic() - heard_at.get(pid, 0.0) > SILENT_S
+        return True
+    heard_at[pid] = began
+    return answer.header("Connection") == "close"
 
 
 @contextmanager

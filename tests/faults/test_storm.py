@@ -142,7 +142,7 @@ def blow(stack: Stack, lanes: list[StormLane], fault: Fault) -> float:
                 lane.turn() if lane.pools["good"] else refill(stack, lane)
     ended = time.monotonic()
     client = next(iter(lanes[0].clients.values()))
-    until(lambda: is_well(stack, client), what=f"all is well after {fault.name}")
+    until(lambda: is_well(stack, client), 60, f"all is well after {fault.name}")
     took_s = time.monotonic() - ended
     for lane in lanes:
         refill(stack, lane)

