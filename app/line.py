@@ -147,11 +147,15 @@ class Line:
             self._lose(error)
             raise
         self._count("redis_round_trips")
-        self._heard_at = -math.inf if wire.is_flooded() else self._monotonic()
+        is_answered = has_answers(replies)
+        if wire.is_flooded():
+            self._heard_at = -math.inf
+        elif is_answered:  # an excuse is none: whoever is busy may be holding announcements back
+            self._heard_at = self._monotonic()
         if self._is_down:
             self._is_down = False
             log.warning("%s answers again", self._name)
-        if self._is_tracking and has_answers(replies):
+        if self._is_tracking and is_answered:
             self.known_until = max(self.known_until, self._heard_at)
         elif any(map(is_demotion, replies)):
             self._lose(ConnectionError("it is a replica now"))

@@ -17,7 +17,8 @@ from tests.stack import free_port
 SERVICE = "gate"
 PASSWORD, SENTINEL_PASSWORD = "p@ss/word%", "watch:ful"
 QUOTED = "p%40ss%2Fword%25"
-DOWN_AFTER_MS = 1000
+DOWN_AFTER_MS = 3000
+"""Longer than a busy machine stands still: nobody is to be replaced who was only slow."""
 
 
 class Node:
@@ -57,7 +58,7 @@ class Node:
             password=password,
             decode_responses=True,
             protocol=2,
-            socket_timeout=2,
+            socket_timeout=10,
             **tls,
         )
 

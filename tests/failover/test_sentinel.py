@@ -52,7 +52,7 @@ def test_frozen_primary_is_replaced_and_not_trusted_when_it_thaws(
     old = group.settled()
     with Model(stack) as model, FeedWorker(group.url, timeout_s=0.15, heartbeat_s=0.25) as sleeper:
         jti = f"{old.ask('HGET', 'dataset', 'id')}.known-to-the-sleeper"
-        sleeper.warm(f"Bearer {jti} demo")
+        until(lambda: sleeper.reason(f"Bearer {jti} demo") == "ok", what="the sleeper knows it")
         broke_at = time.monotonic()
         old.freeze()
         model.wait_until_served()
