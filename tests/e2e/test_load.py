@@ -20,6 +20,8 @@ from tests.stack import ROOT, Credentials, Stack, until
 from tests.wire import Connection, form, pipeline, request
 from tests.workers import connections_to_workers, validate
 
+pytestmark = pytest.mark.timeout(600)
+
 REQUESTS = int(os.environ.get("LOAD_REQUESTS", "100000"))
 ROUNDS = int(os.environ.get("REVOKE_ROUNDS", "5000"))
 RESTARTS = int(os.environ.get("REDIS_RESTARTS", "3"))
