@@ -16,7 +16,8 @@ class AccountsStack:
 
     def __init__(self, stack: Stack, **changes: str) -> None:
         self.stack = stack
-        self._changes = changes
+        # A disk that takes its time is no defect.
+        self._changes = {"ACCOUNTS_REDIS_TIMEOUT_MS": "5000", **changes}
         self.port = free_port()
         self.run_dir = stack.run_dir / "accounts"
 

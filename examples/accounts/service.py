@@ -14,7 +14,7 @@ import redis
 from examples.accounts import problems, reading
 from examples.accounts.bank import OUTSIDE, Bank, Booked, Entry
 
-_TIMEOUT_S = 1.0
+_TIMEOUT_MS = 1_000
 _MEMBERS = ("amount_cents", "reference")
 
 
@@ -116,11 +116,12 @@ def create_app(bank: Bank) -> falcon.App[falcon.Request, falcon.Response]:
 
 def application() -> falcon.App[falcon.Request, falcon.Response]:
     """Build the service from the environment; gunicorn calls it in each worker."""
+    timeout_s = int(os.environ.get("ACCOUNTS_REDIS_TIMEOUT_MS") or _TIMEOUT_MS) / 1000
     store = redis.Redis.from_url(
         os.environ["ACCOUNTS_REDIS_URL"],
         decode_responses=True,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
         # A connection that Redis closed, restarting, is made anew; what was asked is asked again,
         # which the idempotency key makes safe.
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
