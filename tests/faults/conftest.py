@@ -9,7 +9,8 @@ from tests.stack import AS_SHIPPED, Stack
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack() as stack:
+    """Whose Redis loses nothing when it is killed, however long the disk takes."""
+    with Stack(APPENDFSYNC="always") as stack:
         yield stack
 
 
