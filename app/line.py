@@ -66,9 +66,7 @@ class Line:
             return False
         if self._monotonic() - self._heard_at > self._heartbeat_s:
             return self._is_alive()
-        if self._poll(0):
-            return self._receive_news()
-        return True
+        return not self._poll(0) or self._receive_news()
 
     def take_news(self) -> list[News]:
         """Return the changes since the last call, in their order."""
@@ -147,15 +145,13 @@ class Line:
             self._lose(error)
             raise
         self._count("redis_round_trips")
-        is_answered = has_answers(replies)
-        if wire.is_flooded():
-            self._heard_at = -math.inf
-        elif is_answered:  # an excuse is none: whoever is busy may be holding announcements back
-            self._heard_at = self._monotonic()
+        heard_at = -math.inf if wire.is_flooded() else self._monotonic()
+        # An excuse is no sign of life: whoever is busy may be holding announcements back.
+        self._heard_at = heard_at if has_answers(replies) else min(heard_at, self._heard_at)
         if self._is_down:
             self._is_down = False
             log.warning("%s answers again", self._name)
-        if self._is_tracking and is_answered:
+        if self._is_tracking and has_answers(replies):
             self.known_until = max(self.known_until, self._heard_at)
         elif any(map(is_demotion, replies)):
             self._lose(ConnectionError("it is a replica now"))
