@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import WAIT_MS
 from tests.browser.watched_page import Watched, watch
@@ -97,6 +97,47 @@ def test_everything_can_be_reached_with_the_keyboard(watched: Watched) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(demo).to_be_focused()
+
+
+def test_focus_stays_on_a_client_while_others_are_loaded(watched: Watched) -> None:
+    """Rows that are the same are left alone."""
+    page, held = watched.page, []
+
+    def say_that_there_is_more(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), "cursor": "7"})
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/clients?cursor=0", say_that_there_is_more)
+    page.route("**/api/clients?cursor=7", hold)
+    with page.expect_request("**/api/clients?cursor=7"):
+        watched.go("clients")
+    demo = page.get_by_role("button", name="demo", exact=True)
+    demo.focus()
+    held[0].fulfill(json={"clients": [], "cursor": "0"})
+    expect(page.locator("#client-count")).to_have_text("1 clients")
+    expect(demo).to_be_focused()
+
+
+def test_trail_that_was_left_while_it_loaded_asks_no_more(watched: Watched) -> None:
+    """Nor does a search that has been typed on: one question every two seconds, by who looks."""
+    page, held = watched.page, []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/audit*", hold)
+    page.clock.install()
+    with page.expect_request("**/api/audit*"):
+        watched.go("audit")
+    page.get_by_role("link", name="Explain").click()
+    expect(page).to_have_title("Explain a token · Portcullis")
+    with page.expect_event("requestfinished", lambda one: "/api/audit" in one.url):
+        held[0].fulfill(json={"entries": [], "next_id": None})
+    for _ in range(3):
+        page.clock.run_for(2_000)
+    assert 1 == len(held)
 
 
 def test_address_names_the_view(watched: Watched) -> None:

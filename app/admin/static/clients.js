@@ -16,8 +16,11 @@ const PAUSE_MS = 10;
 const found = new Map();
 let sorted = { by: "client_id", isDescending: false };
 let page = 0;
+/** While a list is loading: the clients that were asked for by themselves meanwhile, and are newer than it. */
 let loading = null;
 let state = "";
+/** The row of each client as it was drawn: one that is the same keeps the focus. */
+const rows = new WeakMap();
 
 const lastUsed = (client) => Math.max(0, ...client.secrets.map((secret) => secret.last_used_s ?? 0));
 const live = (client) => client.secrets.filter((secret) => secret.state === "live").length;
@@ -51,6 +54,11 @@ function row(client) {
   return h("tr", {}, cells.map((cell, index) => h("td", { "data-head": COLUMNS[index][1] }, cell)));
 }
 
+function rowOf(client) {
+  if (!rows.has(client)) rows.set(client, row(client));
+  return rows.get(client);
+}
+
 function wanted() {
   const text = $("#client-search").value.trim().toLowerCase();
   const which = $("#client-status").value;
@@ -68,8 +76,11 @@ function draw() {
   const pages = Math.max(1, Math.ceil(clients.length / A_PAGE));
   page = Math.min(page, pages - 1);
   const empty = h("tr", { class: "none" }, h("td", { colspan: COLUMNS.length }, loading ? "Loading." : found.size ? "No client is like that." : "There are no clients yet."));
-  const shown = clients.slice(page * A_PAGE, (page + 1) * A_PAGE).map(row);
-  $("#client-rows").replaceChildren(...(shown.length ? shown : [empty]));
+  const shown = clients.slice(page * A_PAGE, (page + 1) * A_PAGE).map(rowOf);
+  const drawn = [...$("#client-rows").children];
+  if (!shown.length || shown.length !== drawn.length || shown.some((one, index) => one !== drawn[index])) {
+    $("#client-rows").replaceChildren(...(shown.length ? shown : [empty]));
+  }
   $("#client-count").textContent = [clients.length === found.size ? `${format.whole(found.size)} clients` : `${format.whole(clients.length)} of ${format.whole(found.size)} clients`, state].filter(Boolean).join(", ");
   $("#client-page").textContent = `Page ${page + 1} of ${pages}`;
   $("#client-before").disabled = page === 0;
@@ -91,7 +102,7 @@ function drawHeads() {
 
 /** Load all clients, step by step; a later call ends an earlier one. */
 async function load() {
-  const mine = (loading = {});
+  const mine = (loading = new Set());
   let cursor = "0";
   const seen = new Set();
   state = "loading";
@@ -101,7 +112,7 @@ async function load() {
       if (loading !== mine) return;
       for (const client of part.clients) {
         seen.add(client.client_id);
-        found.set(client.client_id, client);
+        if (!mine.has(client.client_id)) found.set(client.client_id, client);
       }
       cursor = part.cursor;
       draw();
@@ -109,9 +120,10 @@ async function load() {
     } while (cursor !== "0" && seen.size < MOST && loading === mine);
     if (loading !== mine) return;
     // Those that have gone since the last time.
-    if (cursor === "0") for (const clientId of found.keys()) if (!seen.has(clientId)) found.delete(clientId);
+    if (cursor === "0") for (const clientId of found.keys()) if (!seen.has(clientId) && !mine.has(clientId)) found.delete(clientId);
     state = cursor === "0" ? "" : "and there are more";
   } catch (refusal) {
+    if (loading !== mine) return;
     state = refusal.message;
   }
   loading = null;
@@ -119,9 +131,15 @@ async function load() {
 }
 
 async function refresh(clientId) {
-  found.set(clientId, await get(`clients/${encodeURIComponent(clientId)}`));
+  const client = await read(clientId);
+  if (!client) return;
+  found.set(clientId, client);
+  loading?.add(clientId);
   draw();
 }
+
+/** One client as it is now; undefined, and said so, when that cannot be had. */
+const read = (clientId) => get(`clients/${encodeURIComponent(clientId)}`).catch((refusal) => note(refusal.message, "bad"));
 
 function secretsOf(client) {
   const heads = ["Secret", "State", "Good from", "Good until", "Last used"];
@@ -134,7 +152,7 @@ function secretsOf(client) {
 
 /** Ask for all of it first: in the list it is in short. */
 async function showClient(clientId) {
-  const client = await get(`clients/${encodeURIComponent(clientId)}`).catch((refusal) => note(refusal.message, "bad"));
+  const client = await read(clientId);
   if (!client) return;
   const facts = [
     ["Name", client.name || "–"],

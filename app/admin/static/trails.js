@@ -50,16 +50,18 @@ export class Trail {
 
   async #restart() {
     this.hide();
+    const mine = this.#turn;
     this.#entries = [];
     this.#nextId = null;
     await this.#load("");
-    this.#follow(this.#turn);
+    if (mine === this.#turn) this.#follow(mine);
   }
 
   /** A page of entries older than `before`; the newest for "". A search may take several steps. */
   async #load(before) {
     const mine = this.#turn;
     this.count.textContent = "loading";
+    this.older.disabled = true; // the same page twice would be shown twice
     try {
       let found = 0;
       for (let step = 0; step < MOST_STEPS && before !== null && found < PAGE; step += 1) {
@@ -71,7 +73,9 @@ export class Trail {
         this.#draw();
       }
     } catch (refusal) {
-      this.count.textContent = refusal.message;
+      if (mine === this.#turn) this.count.textContent = refusal.message;
+    } finally {
+      if (mine === this.#turn) this.older.disabled = false;
     }
   }
 
