@@ -18,8 +18,11 @@ expect.set_options(timeout=WAIT_MS)
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy."""
-    with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="900") as stack:
+    """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy.
+
+    Each 503 is a complaint of the page's.
+    """
+    with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="3000") as stack:
         yield stack
 
 
@@ -29,7 +32,9 @@ def chromium() -> Iterator[Browser]:
     assert path, "Debian's chromium is not installed: scripts/install test"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=path,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=2 * WAIT_MS,
         )
         yield browser
         browser.close()
