@@ -17,7 +17,8 @@ print(portcullis_client.__file__, sorted(portcullis_client.__all__)[0])
 
 def test_package_installs_and_imports_by_itself(tmp_path: Path) -> None:
     """Sources, and the mark that says they are typed; nothing of the gateway's comes along."""
-    install = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
+    alone = ("--no-index", "--no-deps", "--no-build-isolation")
+    install = ("-m", "pip", "install", "--quiet", *alone)
     subprocess.run(
         [sys.executable, *install, "--target", str(tmp_path), str(ROOT / "sdk" / "python")],
         check=True,

@@ -37,6 +37,10 @@ class TokenServer:
         self.trouble: list[httpx.Response | Exception] = []
         self.requests: list[httpx.Request] = []
         self.minted = 0
+        self.begin_in_child()
+
+    def begin_in_child(self) -> None:
+        """Begin with a gate and a lock of one's own: a thread of the parent may hold the others."""
         self.gate = threading.Event()
         """Closed, requests wait; it is open to begin with."""
         self.gate.set()
