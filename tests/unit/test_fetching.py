@@ -50,7 +50,7 @@ def test_document_is_returned() -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\xc3\xa9!")
 
     with server(serve) as url:
-        assert "é!" == fetch(f"{url}/keys?of=billing")
+        assert "é!" == fetch(f"{url}/keys?of=billing", timeout_s=30)
     assert asked[0].startswith(b"GET /keys?of=billing HTTP/1.1\r\n")
 
 
@@ -128,7 +128,7 @@ def test_tls_server_must_be_who_it_says_it_is(
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     with server(serve) as url:
         try:
-            found = fetch(url.replace("http:", "https:"))
+            found = fetch(url.replace("http:", "https:"), timeout_s=30)
         except OSError:
             found = "refused"
     assert expected == found

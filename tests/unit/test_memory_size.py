@@ -20,7 +20,7 @@ from tests.forgery import NOW
 from tests.service import DATASET
 from tests.store.feed_harness import PlainVerifier, token_of
 
-PASSING = int(os.environ.get("MEMORY_TOKENS", "1000000"))
+PASSING = int(os.environ.get("MEMORY_TOKENS", "200000"))
 FIELDS = {"status": "active", "scopes": "a b", "secrets": "[]"}
 ANSWERS: dict[str, Any] = {"HGETALL": FIELDS, "GET": None, "HGET": DATASET, "EXISTS": 0}
 
