@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import fakeredis
 import hypothesis
@@ -38,6 +39,13 @@ def redis_server() -> fakeredis.FakeServer:
 
 
 @pytest.fixture
+def still_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the fake Redis' own TIME stand still, by which rates are counted."""
+    still = SimpleNamespace(time=lambda: 1_000_000_000.0)
+    monkeypatch.setattr("fakeredis.commands_mixins.server_mixin.time", still)
+
+
+@pytest.fixture
 def service(keys_dir: Path, redis_server: fakeredis.FakeServer) -> Iterator[Service]:
     """The app on fakeredis, with one client `demo`."""
     connection = fakeredis.FakeRedis(
@@ -46,4 +54,4 @@ def service(keys_dir: Path, redis_server: fakeredis.FakeServer) -> Iterator[Serv
     made = build_service(connection, keys_dir)
     made.add_client()
     yield made
-    made.journal.close()
+    made.close()

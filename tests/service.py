@@ -152,6 +152,11 @@ class Service:
     keys_dir: Path
     clock: Clock
 
+    def close(self) -> None:
+        """End its threads, which would go on trying where the fake Redis is away."""
+        self.journal.close()
+        self.refused.close()
+
     def add_client(self, client_id: str = "demo", **fields: str) -> None:
         mapping: Any = client_fields(**fields)
         self.redis.hset(f"client:{client_id}", mapping=mapping)

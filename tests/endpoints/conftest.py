@@ -23,7 +23,7 @@ def lasting_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
     made = build_service(connection, tmp_path_factory.mktemp("lasting") / "keys")
     made.add_client()
     yield made
-    made.journal.close()
+    made.close()
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def announced(
 
         def build(**settings: Any) -> Service:
             made = build_service(connection, keys_dir, line, **settings)
-            stack.callback(made.journal.close)
+            stack.callback(made.close)
             return made
 
         yield build
@@ -56,7 +56,7 @@ def dashboard(keys_dir: Path, redis_server: fakeredis.FakeServer) -> Iterator[Da
     )
     made = build_dashboard(connection, keys_dir)
     yield made
-    made.service.journal.close()
+    made.service.close()
 
 
 @pytest.fixture

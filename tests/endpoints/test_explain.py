@@ -160,6 +160,7 @@ def test_path_that_the_table_does_not_list_is_left_open(service: Service) -> Non
     assert "403" in detail(document, "route")
 
 
+@pytest.mark.usefixtures("still_redis")
 def test_nothing_is_consumed(service: Service) -> None:
     """Neither the one-time token nor the client's rate, and no audit entry is written."""
     token = service.mint(path="/ott")

@@ -139,7 +139,7 @@ def test_evictions_are_counted(keys_dir: Path) -> None:
     made.clock.now += 1
     made.validate()
     found = samples(made)
-    made.journal.close()
+    made.close()
     assert (3, 2, 2) == (
         found["portcullis_warm_token_evictions_total"],
         found["portcullis_warm_tokens"],

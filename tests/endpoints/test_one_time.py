@@ -41,6 +41,7 @@ def test_refused_request_does_not_spend(
     assert "ok" == service.reason(token, X_Request_ID="r2")
 
 
+@pytest.mark.usefixtures("still_redis")
 def test_request_over_the_rate_does_not_spend(service: Service) -> None:
     """The rate is taken before the token is."""
     used, kept = service.mint(path="/ott"), service.mint(path="/ott")
@@ -76,7 +77,7 @@ def test_unspent_note_is_gone_with_the_token(
     service.mint(path="/ott")
     (key,) = service.redis.keys("ott:*")
     assert int(service.clock.now) + 3600 + leeway_s == service.redis.expiretime(str(key))
-    service.journal.close()
+    service.close()
 
 
 def test_token_whose_note_was_lost_is_spent(service: Service) -> None:

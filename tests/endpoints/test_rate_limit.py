@@ -5,6 +5,8 @@ import pytest
 from app.wrong_secrets import MOST
 from tests.service import SECRET, Service
 
+pytestmark = pytest.mark.usefixtures("still_redis")
+
 
 def test_call_over_the_rate_is_told_to_wait(service: Service) -> None:
     """429 with Retry-After in whole seconds, without a challenge and without a body."""

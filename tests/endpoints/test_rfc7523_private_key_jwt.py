@@ -383,7 +383,7 @@ def test_alias_of_the_token_endpoint_is_an_audience(service: Service, keys_dir: 
     other.add_client("keyed", **KEYED)
     assert 200 == ask(other, assertion(other, aud=f"{mtls}/token")).status_code
     assert REFUSED == outcome(ask(service, assertion(service, aud=f"{mtls}/token")))
-    other.journal.close()
+    other.close()
 
 
 def test_metadata_lists_the_method_and_its_algorithms(service: Service) -> None:

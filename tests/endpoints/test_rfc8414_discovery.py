@@ -57,7 +57,7 @@ def test_s3_3_issuer_is_that_of_the_tokens_to_the_byte(keys_dir: Path, issuer: s
     service = build_service(fakeredis.FakeRedis(decode_responses=True), keys_dir, issuer=issuer)
     service.add_client()
     token = service.mint()
-    service.journal.close()
+    service.close()
     claims = jwt.decode(token, options={"verify_signature": False})
     assert [issuer, issuer] == [service.http.simulate_get(METADATA).json["issuer"], claims["iss"]]
 
@@ -72,7 +72,7 @@ def test_token_verifies_with_the_published_key(
     service = build_service(connection, keys_dir)
     service.add_client()
     token = service.mint()
-    service.journal.close()
+    service.close()
     keys = jwt.PyJWKSet.from_dict(service.http.simulate_get(JWKS).json)
     key = keys[jwt.get_unverified_header(token)["kid"]]
     # The service's clock is ahead of PyJWT's, which has no other than the true one.
@@ -95,7 +95,7 @@ def test_rotation_publishes_signs_and_retires_in_turn(keys_dir: Path) -> None:
         kid = jwt.get_unverified_header(service.mint())["kid"]
         keys = service.http.simulate_get(JWKS).json["keys"]
         seen.append((kid, [key["kid"] for key in keys]))
-    service.journal.close()
+    service.close()
     assert [
         ("old", ["old", "new"]),
         ("shared", ["old", "new"]),
@@ -115,7 +115,7 @@ def test_tokens_of_an_overlapped_key_pass_until_they_expire(keys_dir: Path) -> N
     reasons = []
     for service.clock.now in (NOW + 10, NOW + 86_408, NOW + 86_409):
         reasons.append(service.reason(token))
-    service.journal.close()
+    service.close()
     assert ["ok", "ok", "expired"] == reasons
 
 

@@ -45,7 +45,7 @@ def service(keys_dir: Path, redis_server: fakeredis.FakeServer) -> Iterator[Serv
     made.add_client("lonely", **BY_ITSELF)
     made.add_client("demo")
     yield made
-    made.journal.close()
+    made.close()
 
 
 def ask(
@@ -183,7 +183,7 @@ def test_certificate_counts_for_nothing_where_nobody_asks_for_one(
     elsewhere = build_service(service.redis, keys_dir)
     for client_id, one in (("billing", MINE), ("lonely", SELF_SIGNED)):
         assert REFUSED == outcome(ask(elsewhere, client_id, one.header))
-    elsewhere.journal.close()
+    elsewhere.close()
 
 
 def test_disabled_client_is_refused(service: Service) -> None:

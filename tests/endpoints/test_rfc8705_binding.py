@@ -128,7 +128,7 @@ def test_certificate_is_not_believed_where_nobody_asks_for_one(
     elsewhere = build_service(service.redis, keys_dir, AnnouncingLine(service.redis))
     assert 400 == elsewhere.form("/token", MINT, shown(MINE.header)).status_code
     assert "wrong_proof" == reason(elsewhere, token, MINE.header)
-    elsewhere.journal.close()
+    elsewhere.close()
 
 
 def test_refused_call_does_not_spend_a_bound_one_time_token(service: Service) -> None:

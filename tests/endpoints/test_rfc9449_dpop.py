@@ -478,7 +478,7 @@ def nonces(keys_dir: Path, redis_server: fakeredis.FakeServer) -> Iterator[Servi
     made = build_service(connection, keys_dir, dpop_needs_nonce=True)
     made.add_client()
     yield made
-    made.journal.close()
+    made.close()
 
 
 def nonce_of(service: Service) -> str:

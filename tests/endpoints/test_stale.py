@@ -39,7 +39,7 @@ def test_known_token_is_allowed_where_it_is_declared(
     lose(line)
     answer = service.validate(token, **ALLOWED)
     assert (204, "ok") == (answer.status_code, answer.headers["X-Auth-Reason"])
-    assert 1.5 <= float(answer.headers["X-Auth-Stale"]) < 10
+    assert 1.5 <= float(answer.headers["X-Auth-Stale"]) < 30
     assert "demo" == answer.headers["X-Auth-Client-Id"]
     refused = service.validate(token)
     assert (503, "1") == (refused.status_code, refused.headers["Retry-After"])
@@ -58,8 +58,8 @@ def test_answer_that_redis_could_be_asked_about_does_not_say_stale(
 @pytest.mark.parametrize(
     ("declared", "ago_s", "reason"),
     [
-        ("3", 2.0, "ok"),
-        ("3", 3.1, "store_unavailable"),
+        ("60", 30.0, "ok"),
+        ("60", 60.1, "store_unavailable"),
         ("3600", 3500.0, "ok"),
         ("99999", 3500.0, "ok"),
         ("99999", 3601.0, "store_unavailable"),
@@ -71,8 +71,8 @@ def test_answer_that_redis_could_be_asked_about_does_not_say_stale(
         ("1.5", 0.0, "store_unavailable"),
         ("1e3", 0.0, "store_unavailable"),
         ("30 30", 0.0, "store_unavailable"),
-        ("3s", 2.0, "ok"),
-        ("3s", 3.1, "store_unavailable"),
+        ("60s", 30.0, "ok"),
+        ("60s", 60.1, "store_unavailable"),
         ("30m", 0.0, "store_unavailable"),
         ("30 s", 0.0, "store_unavailable"),
         ("s", 0.0, "store_unavailable"),

@@ -120,6 +120,7 @@ def test_client_without_a_rate_asks_nothing() -> None:
     assert [] == bucket.wanted
 
 
+@pytest.mark.usefixtures("still_redis")
 def test_changed_rate_counts_from_the_next_call(keys_dir: Path) -> None:
     """What was taken under the old rate goes with the record that it was taken for."""
     worker = Worker(keys_dir)
