@@ -18,11 +18,8 @@ expect.set_options(timeout=WAIT_MS)
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy.
-
-    Each 503 is a complaint of the page's.
-    """
-    with Stack(ADMIN_TOKEN=ADMIN_TOKEN, REDIS_TIMEOUT_MS="3000") as stack:
+    """A gateway whose dashboard may change things; patient, for Chromium keeps a machine busy."""
+    with Stack(ADMIN_TOKEN=ADMIN_TOKEN) as stack:
         yield stack
 
 
