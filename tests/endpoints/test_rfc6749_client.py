@@ -153,16 +153,16 @@ def test_s5_2_challenge_matches_the_method_used(service: Service, path: str) -> 
 
 
 def test_s5_2_time_to_fail_tells_nothing(service: Service) -> None:
-    """Medians of interleaved requests stay within half of each other, and mostly far closer.
+    """The quick ones of interleaved requests are within half of each other, mostly far closer.
 
     A check that skipped its hashes or its compare would be hidden by noise here, and is found by
     the count above; a slow hash for known clients only would not be.
     """
-    assert any(is_alike(medians_s(service)) for _ in range(3)), "noise is another each time"
+    assert any(is_alike(quick_s(service)) for _ in range(3)), "noise is another each time"
 
 
-def medians_s(service: Service) -> list[float]:
-    """Return how long each way to fail takes, asked in turn."""
+def quick_s(service: Service) -> list[float]:
+    """Return how long each way to fail takes, asked in turn, where nobody else takes the core."""
     ways = failing_clients(service)
     taken_s: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(120):
@@ -171,7 +171,7 @@ def medians_s(service: Service) -> list[float]:
             begun = time.perf_counter()
             service.form("/token", GRANT, headers)
             taken_s[name].append(time.perf_counter() - begun)
-    return [statistics.median(times) for times in taken_s.values()]
+    return [statistics.quantiles(times, n=10)[0] for times in taken_s.values()]
 
 
 def is_alike(times_s: list[float]) -> bool:
