@@ -51,7 +51,7 @@ class Line:
         self._tide, self._server = tide, Server()
         self._wire: Wire | None = None
         self._poll: Callable[[float], object] = lambda _: ()
-        self._heard_at = self._deadline = -math.inf
+        self._heard_at = self._asked_at = self._deadline = -math.inf
         self._is_down = self._is_tracking = False
         self.known_until = -math.inf  # when `news` last had every change for certain
         self.news: list[News] = []
@@ -59,8 +59,8 @@ class Line:
     def is_current(self) -> bool:
         """Tell whether `news` now has every change whose maker has been told that it is done.
 
-        Costs a look into the socket; a question only after `heartbeat_s` of silence, because a
-        silent line may be a dead one.
+        Costs a look into the socket; a question only `heartbeat_s` after the last one: the line
+        may be dead, and nobody knows when the changes that are read have come.
         """
         if not self._is_tracking:
             return False
@@ -117,9 +117,9 @@ class Line:
         """
         if self._pause.is_on():
             raise StoreUnavailable("not asked: it failed a moment ago")
-        due = self._monotonic() + self._timeout_s + wait_s(commands)
         try:
-            wire, self._deadline = self._open_wire(), deadline or due
+            wire, self._asked_at = self._open_wire(), self._monotonic()
+            self._deadline = deadline or self._asked_at + self._timeout_s + wait_s(commands)
             if wire is None:
                 self._deadline += 0.0 if deadline else self._timeout_s / 2
                 wire = self._connect(self._deadline)
@@ -127,8 +127,7 @@ class Line:
                 self._dial.vouch(wire, self._heard_at, self._deadline)
             wire.send(commands, self._deadline)
         except FAILURES as error:
-            self._give_up(error)
-            raise StoreUnavailable(str(error)) from error
+            raise self._give_up(error) from error
         except BaseException as error:
             self._lose(error)
             raise
@@ -139,19 +138,20 @@ class Line:
         try:
             replies = wire.replies(commands, self._deadline)
         except FAILURES as error:
-            self._give_up(error)
-            raise StoreUnavailable(str(error)) from error
+            raise self._give_up(error) from error
         except BaseException as error:
             self._lose(error)
             raise
         self._count("redis_round_trips")
-        heard_at = -math.inf if wire.is_flooded() else self._monotonic()
-        # An excuse is no sign of life: whoever is busy may be holding announcements back.
-        self._heard_at = heard_at if has_answers(replies) else min(heard_at, self._heard_at)
+        is_answered = has_answers(replies)
+        if wire.is_flooded():
+            self._heard_at = -math.inf
+        elif is_answered:  # an excuse is none: whoever is busy may be holding announcements back
+            self._heard_at = self._asked_at  # however late it is read
         if self._is_down:
             self._is_down = False
             log.warning("%s answers again", self._name)
-        if self._is_tracking and has_answers(replies):
+        if self._is_tracking and is_answered:
             self.known_until = max(self.known_until, self._heard_at)
         elif any(map(is_demotion, replies)):
             self._lose(ConnectionError("it is a replica now"))
@@ -201,10 +201,7 @@ class Line:
         wire: Wire = self._wire  # type: ignore[assignment]
         if not self._receive(wire):
             return False
-        if wire.is_flooded() or self._dial.is_due():
-            return self._is_alive()
-        self._heard_at = self.known_until = self._monotonic()
-        return True
+        return not (wire.is_flooded() or self._dial.is_due()) or self._is_alive()
 
     def _is_alive(self) -> bool:
         """A Redis that answers anything else is busy, and may be holding announcements back."""
@@ -236,10 +233,11 @@ class Line:
         self._count("redis_connections")
         return wire
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: Exception) -> StoreUnavailable:
         self._count("redis_failures")
         self._pause.begin(error, is_connected=self._wire is not None)
         self._lose(error)
+        return StoreUnavailable(str(error))
 
     def _lose(self, error: BaseException) -> None:
         if self._wire is not None:

@@ -126,7 +126,7 @@ class NodeLine(Line):
             self.news.append(Loss(-math.inf))
         return wire
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: Exception) -> StoreUnavailable:
         if isinstance(error, TimeoutError):
             # Each look at a node that stands still costs everybody a wait.
             self._stalls += 1
@@ -135,7 +135,7 @@ class NodeLine(Line):
             )
             self._keep_listening()
         self.is_refused = isinstance(error, ConnectionRefusedError)
-        super()._give_up(error)
+        return super()._give_up(error)
 
     def _keep_listening(self) -> None:
         if self._wire is not None and self._is_tracking:

@@ -79,7 +79,7 @@ class SentinelDial(Dial):
             _Sentinel(one, url.service, self._within_s, monotonic) for one in url.sentinels
         ]
         self._address: Address | None = None
-        self._vouched_at = 0.0
+        self._named_at = self._vouched_at = 0.0
 
     def connect(self, within_s: float) -> Reached:
         """Connect to whom the sentinels name, who has yet to say that it is the primary."""
@@ -94,7 +94,7 @@ class SentinelDial(Dial):
         (role,) = wire.exchange((("ROLE",),), deadline)
         if isinstance(role, Exception) or role[0] != "master":
             raise ConnectionError(f"not the primary: {role}")
-        self._vouched_at = self._monotonic()
+        self._vouched_at = self._named_at
 
     def is_due(self) -> bool:
         return self._monotonic() - self._vouched_at > self._vouch_s
@@ -121,7 +121,7 @@ class SentinelDial(Dial):
 
         A silent one may take a third of the time that Redis has for an answer; all of them, half.
         """
-        now = self._monotonic()
+        self._named_at = now = self._monotonic()
         deadline = min(deadline, now + 1.5 * self._within_s)
         answers, silent = [], []
         for sentinel in [one for one in self._sentinels if one.shunned_until <= now]:

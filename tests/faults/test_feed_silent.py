@@ -133,18 +133,6 @@ def test_heartbeat_is_one_question_per_silence(client: Any, server: RedisServer)
         assert 4 == worker.line.asked.count("PING")
 
 
-def test_news_count_as_a_sign_of_life(client: Any, server: RedisServer) -> None:
-    """Who hears of changes need not ask whether anybody is there."""
-    clock = Clock()
-    with FeedWorker(server.unix_url, heartbeat_s=HEARTBEAT_S, monotonic=clock) as worker:
-        worker.warm(TOKEN)
-        for _ in range(10):
-            clock.now += 0.8 * HEARTBEAT_S
-            client.set("revoked:another", "x")
-            assert "ok" == worker.reason(TOKEN)
-        assert 0 == worker.line.asked.count("PING")
-
-
 def test_redis_that_is_busy_with_a_script_is_not_trusted(client: Any, server: RedisServer) -> None:
     """It answers BUSY, and holds back announcements of what it has acknowledged already."""
     client.config_set("busy-reply-threshold", 1)

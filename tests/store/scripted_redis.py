@@ -4,6 +4,7 @@ import contextlib
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -63,9 +64,15 @@ class ScriptedRedis:
         timeout_s: float = 5.0,
         heartbeat_s: float = 60.0,
         watched: tuple[str, ...] = WATCHED,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> Line:
-        url = f"unix://{self.path}"
-        return Line(url, timeout_s=timeout_s, heartbeat_s=heartbeat_s, watched=watched)
+        return Line(
+            f"unix://{self.path}",
+            timeout_s=timeout_s,
+            heartbeat_s=heartbeat_s,
+            watched=watched,
+            monotonic=monotonic,
+        )
 
     def say(self, data: bytes) -> None:
         """Send bytes over every connection that is open; they are there when this returns."""

@@ -8,6 +8,7 @@ from time import monotonic
 import pytest
 
 from app.line import Line, Loss
+from tests.service import Clock
 from tests.store.scripted_redis import USUAL, ScriptedRedis, push, usual
 
 CHANGE = push("revoked:a")
@@ -172,6 +173,35 @@ def test_excuse_is_no_proof_that_the_line_is_current(redis: ScriptedRedis, line:
     redis.answer = usual
     line.ask(("PING",))
     assert known_until < line.known_until
+
+
+def test_answer_that_is_read_late_vouches_from_when_it_was_asked_for(redis: ScriptedRedis) -> None:
+    """A worker that stood still has its answer in the socket; Redis may be gone since."""
+    clock = Clock()
+    with closing(redis.line(heartbeat_s=0.25, monotonic=clock)) as line:
+
+        def answer(command: Sequence[str]) -> bytes:
+            clock.now += 0.2
+            return usual(command)
+
+        line.ask(("PING",))
+        redis.answer = answer
+        line.ask(("PING",))
+        redis.answer = usual
+        for pings in (2, 3):
+            assert (True, pings) == (line.is_current(), redis.asked("PING"))
+            clock.now += 0.1
+
+
+def test_change_is_no_sign_of_life(redis: ScriptedRedis) -> None:
+    """It may have come before Redis went silent: who stood still meanwhile cannot know."""
+    clock = Clock()
+    with closing(redis.line(heartbeat_s=0.25, monotonic=clock)) as line:
+        line.ask(("PING",))
+        for pings in (1, 1, 2):
+            clock.now += 0.1
+            redis.say(CHANGE)
+            assert (True, pings) == (line.is_current(), redis.asked("PING"))
 
 
 def test_name_that_is_no_utf8_is_news_too(redis: ScriptedRedis, line: Line) -> None:

@@ -225,3 +225,22 @@ def test_sentinels_that_are_gone_stop_nobody_who_is_busy(
         clock.now += 0.6
         assert not line.is_current()
         assert 0 == port_asked(line)
+
+
+def test_sentinels_that_answer_late_vouch_from_when_they_were_asked(
+    servers: list[RedisServer], sentinels: list[CannedRedis]
+) -> None:
+    """What they knew then is what they told."""
+    clock = Clock(100.0)
+    name = naming(servers[0].port)
+
+    def late(command: list[str]) -> Reply:
+        clock.now += 0.01
+        return name(command)
+
+    sentinels[0].reply = late
+    with closing(line_by(sentinels[:1], monotonic=clock)) as line:
+        assert servers[0].port == port_asked(line)
+        asked = len(sentinels[0].asked)
+        assert ["PONG"] == line.ask(("PING",))
+        assert asked < len(sentinels[0].asked)
