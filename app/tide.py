@@ -36,6 +36,10 @@ _HARMLESS = ("routes", "dataset")
 
 _MADE_AGAIN = ("revoked:", "ott:")
 _NONE = "no data set"
+_ENDED = (
+    "redis has gone back in time: %s. Data set %s ends and %s begins: "
+    "tokens issued before are dead; clients, secrets and routes are as they were"
+)
 _BEGIN = Script("dataset")
 _RAISE = Script("tide")
 
@@ -196,13 +200,15 @@ class Tide:
         """End a data set, once among all workers; return the id of the next one."""
         proposed = secrets.token_hex(4)
         args = (proposed, int(self._clock()), older)
-        in_force = str(_certain(_BEGIN.run(ask, ["dataset"], args)[0]))
+        try:
+            (reply,) = _BEGIN.run(ask, ["dataset"], args)
+        except OSError:
+            # It may have been carried out, and whoever asks next finds it done.
+            log.error(_ENDED, why, older, "another")
+            raise
+        in_force = str(_certain(reply))
         if in_force == proposed:
-            log.error(
-                "redis has gone back in time: %s. Data set %s ends and %s begins: "
-                "tokens issued before are dead; clients, secrets and routes are as they were",
-                *(why, older, in_force),
-            )
+            log.error(_ENDED, why, older, in_force)
         return in_force
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.lua import Script
 from app.tide import KEY
 from app.tide_file import TideFile
 from tests.processes import until
@@ -39,6 +40,30 @@ def test_older_copy_put_back_under_a_worker_revives_nothing(
     assert_begun_anew(gateway.server, worker)
     (entry,) = [one.message for one in caplog.records if "gone back in time" in one.message]
     assert f"Data set {DATASET} ends and {dataset_id(gateway.server)} begins" in entry
+
+
+def test_end_of_a_data_set_is_told_of_although_the_answer_is_lost(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis has begun the next one; whoever asks again finds it, and would say nothing."""
+
+    class Lost:
+        def run(self, *arguments: Any) -> list[Any]:
+            Script("dataset").run(*arguments)
+            raise TimeoutError
+
+    worker = gateway.worker()
+    worker.warm(DEAD, GOOD)
+    copy = copy_of(gateway.server)
+    revoke(worker)
+    gateway.confirm()
+    put_back(gateway.server, copy)
+    with monkeypatch.context() as patched:
+        patched.setattr("app.tide._BEGIN", Lost())
+        until(lambda: worker.reason(GOOD) and dataset_id(gateway.server) != DATASET)
+    assert_begun_anew(gateway.server, worker)
+    (entry,) = [one.message for one in caplog.records if "gone back in time" in one.message]
+    assert f"Data set {DATASET} ends and another begins" in entry
 
 
 def test_older_copy_put_back_while_nobody_looks_revives_nothing(gateway: Gateway) -> None:
