@@ -220,7 +220,7 @@ class Line:
             why_not = login.over(wire, deadline)
             self._dial.check(wire, deadline)
             if self._tide:
-                self._server = self._tide.check(lambda *each: wire.exchange(each, deadline))
+                self._server = self._tide.check(wire, deadline)
         except BaseException:
             wire.close()
             raise

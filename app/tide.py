@@ -27,6 +27,7 @@ from app.wire import UNKNOWN, Command, Wire
 
 KEY = "tide:{dataset}"
 _MOST_CHANGES = 10_000
+_MOST_LOOKS = 3
 _AGAIN_S = 86_400 + 120
 """No token lives longer, margins included (see redis/not_before.lua)."""
 
@@ -87,11 +88,20 @@ class Tide:
         """Note that all data may have been exchanged: what changed until now may be as before."""
         self._move(self._seen(), Server())
 
-    def check(self, ask: Ask) -> Server:
+    def check(self, wire: Wire, deadline: float) -> Server:
         """Find out, before a server is trusted, whether it may have lost changes; return who it is.
 
         If so, this begins a data set. Raises ConnectionError when it cannot be found out.
         """
+        for _ in range(_MOST_LOOKS):
+            wire.has_new_data = False  # What was announced before is in what is looked at now.
+            server = self._check(lambda *each: wire.exchange(each, deadline))
+            if not wire.has_new_data:
+                break
+            self.doubt_all()
+        return server
+
+    def _check(self, ask: Ask) -> Server:
         known, seen = self._file.read(), self._seen()
         info, dataset, mark = ask(
             ("INFO", "server", "replication"),

@@ -13,10 +13,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def stack(group: SentinelGroup) -> Iterator[Stack]:
-    """A gateway that waits for no replica: what it acknowledges may be lost.
-
-    For an answer it waits: who ends a data set, and does not hear that it has, cannot say so.
-    """
+    """A gateway that waits for no replica: what it acknowledges may be lost."""
     with Stack(REDIS_URL=group.url) as stack:
         yield stack
 

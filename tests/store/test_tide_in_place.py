@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 import redis
+from app.login import Login
 from app.tide_file import TideFile
+from app.wire import Command, Wire
 from tests.processes import until
 from tests.service import DATASET, client_fields
 from tests.store.feed_harness import RedisServer
@@ -17,6 +19,7 @@ from tests.store.tide_harness import (
     assert_begun_anew,
     assert_same_as_before,
     dataset_id,
+    decided,
     flush,
     follow,
     revoke,
@@ -142,3 +145,50 @@ def test_revocation_stands_beside_a_database_that_is_emptied(gateway: Gateway) -
         client.execute_command("SELECT", 1)
         flush(client, "FLUSHDB")
     assert_same_as_before(gateway.server, worker)
+
+
+def test_data_set_that_begins_while_a_worker_logs_in_stays(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is announced, and so is a client that is made right after: both are there already."""
+    with gateway.server.client() as client:
+        client.flushall()
+        over = Login.over
+
+        def login(self: Login, wire: Wire, deadline: float) -> str | None:
+            why_not = over(self, wire, deadline)
+            if self.watched and not client.exists("dataset"):
+                mapping: Any = client_fields()
+                client.hset("dataset", mapping={"id": DATASET, "birth_s": "1"})
+                client.hset("client:demo", mapping=mapping)
+            return why_not
+
+        monkeypatch.setattr(Login, "over", login)
+        worker = gateway.worker()
+        assert "ok" == worker.reason(GOOD)
+        assert "ok" == worker.reason(GOOD)
+        assert DATASET == dataset_id(gateway.server)
+
+
+def test_data_exchanged_while_it_is_looked_at_is_looked_at_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look found everything in place; the token is revoked again."""
+    worker = gateway.worker()
+    worker.warm(DEAD, GOOD)
+    older = [dump(gateway.server)]
+    revoke(worker)
+    exchange = Wire.exchange
+
+    def look(self: Wire, commands: tuple[Command, ...], deadline: float) -> list[Any]:
+        replies = exchange(self, commands, deadline)
+        if older and commands[0][0] == "INFO":
+            replace_each_key(gateway.server, older.pop())
+            exchange(self, (("PING",),), deadline)
+        return replies
+
+    monkeypatch.setattr(Wire, "exchange", look)
+    with gateway.server.client() as client:
+        client.client_kill_filter(skipme=True)
+    assert "revoked" == decided(worker, DEAD)
+    assert [] == older
