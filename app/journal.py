@@ -58,7 +58,7 @@ class Journal:
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
         self.dropped = 0
-        self._complaint = ""
+        self._complaint, self._complained = "", 0
         self._idle_s: float | None = None
 
     def note(self, entry: Mapping[str, str], use: Use | None = None) -> None:
@@ -149,9 +149,15 @@ class Journal:
             self._complaint = ""
         except OSError as error:
             self._has_some.set()
-            if str(error) != self._complaint and not isinstance(error, TimeoutError):
-                self._complaint = str(error)
-                log.error("changes not confirmed: %s", error)
+            if not isinstance(error, TimeoutError):
+                self._complain(str(error))
+
+    def _complain(self, text: str) -> None:
+        """Say it the second time: the next try mends what has only just changed, a new data set."""
+        self._complained = self._complained + 1 if text == self._complaint else 1
+        self._complaint = text
+        if self._complained == 2:
+            log.error("changes not confirmed: %s", text)
 
     def _write(self, batch: Sequence[tuple[Mapping[str, str], Use | None]]) -> Exception | None:
         """Write a batch, all of it or nothing; return what refused it.

@@ -226,6 +226,31 @@ def test_line_that_fails_in_any_way_does_not_end_the_journal() -> None:
     assert 3 == broken.asked
 
 
+@pytest.mark.parametrize(
+    ("failures", "complaints"),
+    [(["another"], 0), (["another", "full"], 0), (["full"] * 2, 1), (["full"] * 5, 1)],
+)
+def test_failure_to_confirm_that_the_next_try_mends_is_no_complaint(
+    failures: list[str], complaints: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A data set that has just begun is one; a full disk is not, and is told of once."""
+    left = failures[:]
+
+    class Failing:
+        def confirm_changes(self) -> None:
+            if left:
+                raise ConnectionError(left.pop(0))
+
+    failing: Any = Failing()
+    journal = Journal(failing, most_entries=10)
+    journal.wake()
+    journal.listen()
+    until(lambda: not left)
+    journal.close()
+    assert complaints == caplog.text.count("changes not confirmed: full")
+    assert "another" not in caplog.text
+
+
 PROGRAM = """
 import sys
 from app.journal import Journal
