@@ -102,7 +102,8 @@ class SentinelGroup:
         self.directory = Path(tempfile.mkdtemp(prefix="sentinel-"))
         self._certificate = make_certificate(self.directory) if has_tls else None
         login = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
-        shared = (*login, "--appendonly", "yes", "--save", "", *options)
+        # Written at once, if not synced: by default Redis waits while the disk is busy.
+        shared = (*login, "--appendonly", "yes", "--appendfsync", "no", "--save", "", *options)
         shared = (*shared, "--repl-diskless-sync-delay", "0", "--maxmemory", "64mb")
         self.nodes = [
             Node(self.directory / f"redis-{n}", *shared, certificate=self._certificate)
