@@ -27,19 +27,31 @@ from tests.store.tide_harness import (
 )
 
 
-def test_older_copy_put_back_under_a_worker_revives_nothing(
-    gateway: Gateway, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It lacks a mark that was confirmed: its data set ends, and one line says why."""
+def with_older_copy(gateway: Gateway) -> FeedWorker:
+    """Return a worker under which a copy was put back that lacks a confirmed revocation."""
     worker = gateway.worker()
     worker.warm(DEAD, GOOD)
     copy = copy_of(gateway.server)
     revoke(worker)
     gateway.confirm()
     put_back(gateway.server, copy)
-    assert_begun_anew(gateway.server, worker)
+    return worker
+
+
+def the_loss_told_of(caplog: pytest.LogCaptureFixture) -> str:
+    """Return the one line about it in the log."""
     (entry,) = [one.message for one in caplog.records if "gone back in time" in one.message]
-    assert f"Data set {DATASET} ends and {dataset_id(gateway.server)} begins" in entry
+    return str(entry)
+
+
+def test_older_copy_put_back_under_a_worker_revives_nothing(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lacks a mark that was confirmed: its data set ends, and one line says why."""
+    worker = with_older_copy(gateway)
+    assert_begun_anew(gateway.server, worker)
+    ended = f"Data set {DATASET} ends and {dataset_id(gateway.server)} begins"
+    assert ended in the_loss_told_of(caplog)
 
 
 def test_end_of_a_data_set_is_told_of_although_the_answer_is_lost(
@@ -52,18 +64,12 @@ def test_end_of_a_data_set_is_told_of_although_the_answer_is_lost(
             Script("dataset").run(*arguments)
             raise TimeoutError
 
-    worker = gateway.worker()
-    worker.warm(DEAD, GOOD)
-    copy = copy_of(gateway.server)
-    revoke(worker)
-    gateway.confirm()
-    put_back(gateway.server, copy)
+    worker = with_older_copy(gateway)
     with monkeypatch.context() as patched:
         patched.setattr("app.tide._BEGIN", Lost())
         until(lambda: worker.reason(GOOD) and dataset_id(gateway.server) != DATASET)
     assert_begun_anew(gateway.server, worker)
-    (entry,) = [one.message for one in caplog.records if "gone back in time" in one.message]
-    assert f"Data set {DATASET} ends and another begins" in entry
+    assert f"Data set {DATASET} ends and another begins" in the_loss_told_of(caplog)
 
 
 def test_older_copy_put_back_while_nobody_looks_revives_nothing(gateway: Gateway) -> None:
